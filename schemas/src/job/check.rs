@@ -1,0 +1,262 @@
+//! The document becomes a [`Job`]: every invariant that needs no profile is checked here, once.
+//!
+//! Checks only ever refuse. None may repair, trim or default what the sender wrote, because another reader of the
+//! same message would not.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::caps::{MAX_LANGUAGE_BYTES, MAX_METADATA_BYTES, MAX_TENANT_BYTES, MAX_TEST_NAME_BYTES};
+use super::wire::{FileDocument, JobDocument, TestDocument};
+use super::{Job, JobFile, JobId, LimitsRequest, TestCase, arguments, paths};
+use crate::codes;
+use crate::names::is_lane;
+use crate::read;
+use crate::rejection::Rejection;
+use crate::strict::Object;
+use crate::text::quote;
+
+/// What to do about a document without an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Id {
+    Required,
+    MadeIfAbsent,
+}
+
+/// Checks a whole document.
+pub(super) fn job(document: JobDocument, policy: Id) -> Result<Job, Rejection> {
+    let known = document.id.as_deref().and_then(|id| id.parse().ok());
+    let checked = read::check_version(document.version, "job")
+        .and_then(|()| id(document.id.clone(), policy))
+        .and_then(|id| fields(document, id));
+    checked.map_err(|rejection| rejection.with_id(known))
+}
+
+fn id(written: Option<String>, policy: Id) -> Result<JobId, Rejection> {
+    match (written, policy) {
+        (Some(id), _) => Ok(JobId::try_from(id)?),
+        (None, Id::MadeIfAbsent) => Ok(JobId::new_v7()),
+        (None, Id::Required) => Err(Rejection::new(
+            codes::MISSING_FIELD,
+            "missing field \"id\"",
+            "name the job, by a UUID for instance: its result is kept under that name",
+        )),
+    }
+}
+
+fn fields(document: JobDocument, id: JobId) -> Result<Job, Rejection> {
+    check_names(&document)?;
+    if document.code.is_none() && document.files.0.is_empty() {
+        return Err(Rejection::new(
+            codes::MISSING_FIELD,
+            "the job has neither \"code\" nor \"files\"",
+            "put the program into \"code\", or its files into \"files\"",
+        ));
+    }
+    let files = files(document.files.0)?;
+    if let Some(path) = &document.entrypoint {
+        paths::check("entrypoint", path)?;
+    }
+    for (index, glob) in document.outputs.0.iter().enumerate() {
+        paths::check(format_args!("outputs[{index}]"), glob)?;
+    }
+    let env_bytes = arguments::check_env(&document.env.0)?;
+    arguments::check_args("args", &document.args.0, env_bytes)?;
+    check_limits(&document.limits.0)?;
+    if !document.tests.0.is_empty() {
+        check_alone("stdin", document.stdin.is_empty())?;
+        check_alone("args", document.args.0.is_empty())?;
+    }
+    let metadata_bytes: usize = document
+        .metadata
+        .0
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    if metadata_bytes > MAX_METADATA_BYTES {
+        return Err(Rejection::new(
+            codes::TOO_LONG,
+            format!("metadata: {metadata_bytes} bytes, at most {MAX_METADATA_BYTES} are allowed"),
+            "keep it where you keep the id, and send only a reference",
+        ));
+    }
+    Ok(Job {
+        version: document.version,
+        id,
+        language: document.language,
+        code: document.code,
+        files,
+        entrypoint: document.entrypoint,
+        stdin: document.stdin,
+        args: document.args.0,
+        env: document.env.0,
+        limits: document.limits.0,
+        network: document.network.0,
+        tests: tests(document.tests.0, env_bytes)?,
+        outputs: document.outputs.0,
+        lane: document.lane,
+        tenant: document.tenant,
+        expires_at: document.expires_at.as_deref().map(expires_at).transpose()?,
+        stream: document.stream,
+        metadata: document.metadata.0,
+    })
+}
+
+fn check_names(document: &JobDocument) -> Result<(), Rejection> {
+    let plain = |text: &str, max: usize, others: &[u8]| {
+        (1..=max).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
+    };
+    let language = &document.language;
+    name(
+        "language",
+        language,
+        plain(language, MAX_LANGUAGE_BYTES, b"+#._-"),
+        "1 to 64 letters, digits, \"+\", \"#\", \".\", \"_\" or \"-\"",
+    )?;
+    name(
+        "lane",
+        &document.lane,
+        is_lane(&document.lane),
+        "1 to 32 lower-case letters, digits or \"-\"",
+    )?;
+    let tenant = &document.tenant;
+    name(
+        "tenant",
+        tenant,
+        plain(tenant, MAX_TENANT_BYTES, b"_.-"),
+        "1 to 64 letters, digits, \"_\", \".\" or \"-\"",
+    )
+}
+
+fn name(field: &str, value: &str, valid: bool, rule: &str) -> Result<(), Rejection> {
+    if valid {
+        return Ok(());
+    }
+    let message = format!("{field}: {} is not a valid name", quote(value));
+    Err(Rejection::new(
+        codes::INVALID_VALUE,
+        message,
+        format!("use {rule}"),
+    ))
+}
+
+fn files(documents: Vec<Object<FileDocument>>) -> Result<Vec<JobFile>, Rejection> {
+    let mut files = Vec::with_capacity(documents.len());
+    for (index, Object(file)) in documents.into_iter().enumerate() {
+        paths::check(format_args!("files[{index}].path"), &file.path)?;
+        let content = file.encoding.0.decode(file.content).map_err(|_| {
+            Rejection::new(
+                codes::INVALID_BASE64,
+                format!("files[{index}].content: the content of {} is not base64", quote(&file.path)),
+                "encode it with the standard alphabet, padded and without line breaks, or leave \"encoding\" out for text",
+            )
+        })?;
+        files.push(JobFile {
+            path: file.path,
+            content,
+        });
+    }
+    paths::check_conflicts(&files)?;
+    Ok(files)
+}
+
+fn check_limits(limits: &LimitsRequest) -> Result<(), Rejection> {
+    let LimitsRequest {
+        wall_ms,
+        cpu_ms,
+        memory_bytes,
+        disk_bytes,
+        output_bytes,
+        processes,
+    } = limits;
+    let all = [
+        ("wall_ms", wall_ms),
+        ("cpu_ms", cpu_ms),
+        ("memory_bytes", memory_bytes),
+        ("disk_bytes", disk_bytes),
+        ("output_bytes", output_bytes),
+        ("processes", processes),
+    ];
+    match all.into_iter().find(|(_, limit)| **limit == Some(0)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Rejection::new(
+            codes::INVALID_VALUE,
+            format!("limits.{name}: zero would let nothing run"),
+            "use 1 or more, or leave it out for the profile's own limit",
+        )),
+    }
+}
+
+fn check_alone(field: &str, empty: bool) -> Result<(), Rejection> {
+    if empty {
+        return Ok(());
+    }
+    Err(Rejection::new(
+        codes::CONFLICTING_FIELDS,
+        format!("{field}: excludes \"tests\", which have their own"),
+        format!("move \"{field}\" into each test, or leave \"tests\" out"),
+    ))
+}
+
+fn tests(
+    documents: Vec<Object<TestDocument>>,
+    env_bytes: usize,
+) -> Result<Vec<TestCase>, Rejection> {
+    let mut names = HashSet::with_capacity(documents.len());
+    for (index, Object(test)) in documents.iter().enumerate() {
+        let name = &test.name;
+        let valid =
+            (1..=MAX_TEST_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control);
+        self::name(
+            &format!("tests[{index}].name"),
+            name,
+            valid,
+            "1 to 200 bytes without control characters",
+        )?;
+        if !names.insert(name.as_str()) {
+            return Err(Rejection::new(
+                codes::INVALID_VALUE,
+                format!(
+                    "tests[{index}].name: {} is also the name of another test",
+                    quote(name)
+                ),
+                "give each test a name of its own",
+            ));
+        }
+        arguments::check_args(format_args!("tests[{index}].args"), &test.args.0, env_bytes)?;
+    }
+    let checked = documents.into_iter().map(|Object(test)| TestCase {
+        name: test.name,
+        stdin: test.stdin,
+        args: test.args.0,
+        expected_stdout: test.expected_stdout,
+        compare: test.compare.0,
+    });
+    Ok(checked.collect())
+}
+
+/// jiff also reads what is no RFC 3339, such as a zone in brackets, and other readers would not.
+fn expires_at(text: &str) -> Result<Timestamp, Rejection> {
+    let at = |index, allowed: &[u8]| {
+        text.as_bytes()
+            .get(index)
+            .is_some_and(|b| allowed.contains(b))
+    };
+    let shaped = at(4, b"-")
+        && at(7, b"-")
+        && at(10, b"Tt")
+        && at(13, b":")
+        && at(16, b":")
+        && !text.contains('[');
+    text.parse().ok().filter(|_| shaped).ok_or_else(|| {
+        Rejection::new(
+            codes::INVALID_VALUE,
+            format!("expires_at: {} is not a time", quote(text)),
+            "use RFC 3339 with a zone, such as \"2030-01-31T12:00:00Z\"",
+        )
+    })
+}

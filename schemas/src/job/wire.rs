@@ -1,0 +1,205 @@
+//! The job as written: what serde reads and writes and what the JSON Schema describes.
+//!
+//! Its comments are the descriptions in that schema. Nothing here may be run: only [`super::Job`] was checked.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::caps::{
+    MAX_ARGS, MAX_ENV, MAX_FILES, MAX_METADATA, MAX_OUTPUTS, MAX_PATH_BYTES, MAX_TEST_NAME_BYTES,
+    MAX_TESTS,
+};
+use super::{Compare, Job, LimitsRequest, Network};
+use crate::encoding::{Encoding, encode_content};
+use crate::id::JobId;
+use crate::names::{DEFAULT_LANE, DEFAULT_TENANT};
+use crate::read::version;
+use crate::strict::{List, Map, Object, Word};
+
+/// A path as the JSON Schema has it: no component is empty, `.` or `..`, and no character is a control character.
+const PATH: &str = r"^(?!.*(?:^|/)\.{0,2}(?:/|$))[^\x00-\x1f\x7f-\x9f]+$";
+
+/// A program to run in a cell of its own, and what it may use. It needs `code`, `files` or both.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Glovebox job", extend("anyOf" = [
+    { "required": ["code"], "properties": { "code": { "type": "string" } } },
+    { "required": ["files"], "properties": { "files": { "minItems": 1 } } },
+]))]
+pub(super) struct JobDocument {
+    /// The version of this document.
+    #[serde(default = "version")]
+    #[schemars(range(min = 1, max = 1))]
+    pub(super) version: u32,
+    /// The key of the result: one id sent twice runs once. A client makes it if absent; a message must have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<JobId>")]
+    pub(super) id: Option<String>,
+    /// A profile's name or alias, such as `python` or `nodejs`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9+#._-]{1,64}$"))]
+    pub(super) language: String,
+    /// The program, short for one file that the profile names (`main.py`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<String>,
+    /// The program as several files, or its inputs. Their paths differ, and none is a folder of another.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = []))]
+    pub(super) files: List<Object<FileDocument>, MAX_FILES>,
+    /// Which file to run, if not the profile's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = MAX_PATH_BYTES), regex(pattern = PATH))]
+    pub(super) entrypoint: Option<String>,
+    /// What the program reads. A job with `tests` has none: each test has its own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("default" = ""))]
+    pub(super) stdin: String,
+    /// The program's arguments. A job with `tests` has none: each test has its own.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = []))]
+    pub(super) args: List<String, MAX_ARGS>,
+    /// The program's environment, besides what the profile sets. At most 128 KiB together with the arguments.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = {}, "propertyNames" = { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }))]
+    pub(super) env: Map<MAX_ENV>,
+    /// Lower limits than the profile's. Above the profile's ceiling the job is rejected.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = {}))]
+    pub(super) limits: Object<LimitsRequest>,
+    /// What the program may reach.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "none"))]
+    pub(super) network: Word<Network>,
+    /// Runs of the program, compiled once and run each in its own fresh cell.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = []))]
+    pub(super) tests: List<Object<TestDocument>, MAX_TESTS>,
+    /// Globs of files in the working folder to hand back.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(inner(length(min = 1, max = MAX_PATH_BYTES), regex(pattern = PATH)), extend("default" = []))]
+    pub(super) outputs: List<String, MAX_OUTPUTS>,
+    /// Which queue.
+    #[serde(default = "lane", skip_serializing_if = "is_default_lane")]
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,32}$"))]
+    #[schemars(extend("default" = DEFAULT_LANE))]
+    pub(super) lane: String,
+    /// Whom the job is counted against.
+    #[serde(default = "tenant", skip_serializing_if = "is_default_tenant")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]{1,64}$"))]
+    #[schemars(extend("default" = DEFAULT_TENANT))]
+    pub(super) tenant: String,
+    /// Not started after this time (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub(super) expires_at: Option<String>,
+    /// Also publish output while the program runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
+    pub(super) stream: bool,
+    /// Handed back untouched in the result. At most 16 KiB in all.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = {}))]
+    pub(super) metadata: Map<MAX_METADATA>,
+}
+
+/// One file in the working folder.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "File")]
+pub(super) struct FileDocument {
+    /// Where: relative, with `/` between components, none of them empty, `.` or `..`.
+    #[schemars(length(min = 1, max = MAX_PATH_BYTES), regex(pattern = PATH))]
+    pub(super) path: String,
+    /// What is in it.
+    pub(super) content: String,
+    /// How `content` is written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "utf-8"))]
+    pub(super) encoding: Word<Encoding>,
+}
+
+/// One run of the program with its own input.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Test")]
+pub(super) struct TestDocument {
+    /// What it is called in the result; no two share a name.
+    #[schemars(length(min = 1, max = MAX_TEST_NAME_BYTES), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"))]
+    pub(super) name: String,
+    /// What the program reads.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("default" = ""))]
+    pub(super) stdin: String,
+    /// The program's arguments.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = []))]
+    pub(super) args: List<String, MAX_ARGS>,
+    /// What it has to write to standard output; without it only the exit code counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expected_stdout: Option<String>,
+    /// How exactly it has to write that.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "trimmed"))]
+    pub(super) compare: Word<Compare>,
+}
+
+impl From<&Job> for JobDocument {
+    fn from(job: &Job) -> Self {
+        let files = job.files.iter().map(|file| {
+            let (content, encoding) = encode_content(&file.content);
+            Object(FileDocument {
+                path: file.path.clone(),
+                content,
+                encoding: Word(encoding),
+            })
+        });
+        let tests = job.tests.iter().map(|test| {
+            Object(TestDocument {
+                name: test.name.clone(),
+                stdin: test.stdin.clone(),
+                args: List(test.args.clone()),
+                expected_stdout: test.expected_stdout.clone(),
+                compare: Word(test.compare),
+            })
+        });
+        Self {
+            version: job.version,
+            id: Some(job.id.to_string()),
+            language: job.language.clone(),
+            code: job.code.clone(),
+            files: List(files.collect()),
+            entrypoint: job.entrypoint.clone(),
+            stdin: job.stdin.clone(),
+            args: List(job.args.clone()),
+            env: Map(job.env.clone()),
+            limits: Object(job.limits.clone()),
+            network: Word(job.network),
+            tests: List(tests.collect()),
+            outputs: List(job.outputs.clone()),
+            lane: job.lane.clone(),
+            tenant: job.tenant.clone(),
+            expires_at: job.expires_at.map(|time| time.to_string()),
+            stream: job.stream,
+            metadata: Map(job.metadata.clone()),
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn lane() -> String {
+    DEFAULT_LANE.into()
+}
+
+fn is_default_lane(lane: &str) -> bool {
+    lane == DEFAULT_LANE
+}
+
+fn tenant() -> String {
+    DEFAULT_TENANT.into()
+}
+
+fn is_default_tenant(tenant: &str) -> bool {
+    tenant == DEFAULT_TENANT
+}

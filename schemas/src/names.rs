@@ -1,0 +1,109 @@
+//! What exchanges, queues, keys and headers are called.
+//!
+//! Every name of the contract stands here once; no other crate may spell one out.
+
+use crate::id::JobId;
+
+/// The direct exchange that takes jobs; the routing key is the lane.
+pub const JOBS_EXCHANGE: &str = "glovebox.jobs";
+/// The fanout exchange, and the queue of the same name, for what could not be parsed or kept killing its runner.
+pub const DEAD: &str = "glovebox.dead";
+/// The fanout exchange that carries cancellations to every runner.
+pub const CONTROL_EXCHANGE: &str = "glovebox.control";
+
+/// The lane of a job that names none.
+pub const DEFAULT_LANE: &str = "default";
+/// The tenant of a job that names none.
+pub const DEFAULT_TENANT: &str = "default";
+/// How long a result is kept unless configured otherwise.
+pub const RESULT_TTL_SECONDS: u64 = 86_400;
+/// The `x-delivery-limit` of a lane's queue: how often a message may come back before it is dead-lettered. A message
+/// is therefore delivered at most four times.
+pub const DELIVERY_LIMIT: u32 = 3;
+
+/// The AMQP header with the W3C trace context.
+pub const TRACEPARENT_HEADER: &str = "traceparent";
+/// The AMQP header in which a quorum queue says how often it delivered a message before.
+pub const DELIVERY_COUNT_HEADER: &str = "x-delivery-count";
+/// The AMQP content type of every message.
+pub const CONTENT_TYPE: &str = "application/json";
+
+/// The longest name of a lane, in bytes.
+pub const MAX_LANE_BYTES: usize = 32;
+
+/// Whether a text may name a lane: 1 to 32 lower-case letters, digits or `-`.
+#[must_use]
+pub fn is_lane(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=MAX_LANE_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// The queue of a lane.
+#[must_use]
+pub fn queue(lane: &str) -> String {
+    format!("{JOBS_EXCHANGE}.{lane}")
+}
+
+/// The Redis string with a job's result.
+#[must_use]
+pub fn result_key(id: &JobId) -> String {
+    format!("glovebox:result:{id}")
+}
+
+/// The Redis hash with how far a job is.
+#[must_use]
+pub fn state_key(id: &JobId) -> String {
+    format!("glovebox:state:{id}")
+}
+
+/// The Redis channel that says that a job's result is there.
+#[must_use]
+pub fn done_channel(id: &JobId) -> String {
+    format!("glovebox:done:{id}")
+}
+
+/// The Redis stream with a job's output while it runs.
+#[must_use]
+pub fn output_key(id: &JobId) -> String {
+    format!("glovebox:output:{id}")
+}
+
+/// The Redis hash with a runner's heartbeat.
+#[must_use]
+pub fn runner_key(name: &str) -> String {
+    format!("glovebox:runner:{name}")
+}
+
+/// The header that carries when a job was handed over, in milliseconds since 1970: AMQP's own timestamp has seconds only.
+pub const ENQUEUED_AT_HEADER: &str = "x-enqueued-at-ms";
+
+/// The key that says that a job is not to be started.
+#[must_use]
+pub fn cancel_key(id: &JobId) -> String {
+    format!("glovebox:cancel:{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_contract() {
+        let id: JobId = "a-1".parse().unwrap();
+        assert_eq!(queue("default"), "glovebox.jobs.default");
+        assert_eq!(result_key(&id), "glovebox:result:a-1");
+        assert_eq!(state_key(&id), "glovebox:state:a-1");
+        assert_eq!(done_channel(&id), "glovebox:done:a-1");
+        assert_eq!(output_key(&id), "glovebox:output:a-1");
+        assert_eq!(runner_key("host-1"), "glovebox:runner:host-1");
+    }
+
+    #[test]
+    fn lanes_are_short_and_plain() {
+        assert!(is_lane("gpu-2") && is_lane(DEFAULT_LANE));
+        for bad in ["", "Default", "a.b", "a_b", "ä", &"x".repeat(33)] {
+            assert!(!is_lane(bad), "{bad}");
+        }
+    }
+}

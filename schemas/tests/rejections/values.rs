@@ -1,0 +1,147 @@
+//! Fields of the right type whose value is not allowed.
+
+use glovebox_schemas::job::Job;
+use serde_json::json;
+
+use crate::{check, job_with, refused};
+
+#[test]
+fn ids_are_checked_and_never_passed_on_when_wrong() {
+    for id in ["a/b", "", &"x".repeat(65), "a b", "ä", "a\n", "../x"] {
+        let rejection = refused(&job_with(json!({ "id": id })));
+        assert_eq!(
+            (rejection.code, rejection.id),
+            ("invalid_id", None),
+            "{id:?}"
+        );
+    }
+    let message = r#"id: "a/b" is not a job id (1 to 64 letters, digits, "_" or "-")"#;
+    assert_eq!(refused(&job_with(json!({ "id": "a/b" }))).message, message);
+}
+
+#[test]
+fn limits_are_positive_whole_numbers() {
+    for name in [
+        "wall_ms",
+        "cpu_ms",
+        "memory_bytes",
+        "disk_bytes",
+        "output_bytes",
+        "processes",
+    ] {
+        check(
+            json!({ "limits": { name: 0 } }),
+            "invalid_value",
+            &format!("limits.{name}: zero would let nothing run"),
+        );
+    }
+    check(
+        json!({ "limits": { "wall_ms": -1 } }),
+        "invalid_value",
+        "limits.wall_ms: expected a positive whole number, found integer `-1`",
+    );
+    let huge =
+        br#"{"id":"job-1","language":"a","code":"","limits":{"wall_ms":18446744073709551616}}"#;
+    assert_eq!(refused(huge).code, "wrong_type");
+    assert!(Job::parse(&job_with(json!({ "limits": { "wall_ms": u64::MAX } }))).is_ok());
+}
+
+#[test]
+fn values_are_of_the_kind_the_contract_says() {
+    let cases = [
+        (
+            json!({ "language": "py thon" }),
+            r#"language: "py thon" is not a valid name"#,
+        ),
+        (
+            json!({ "language": "" }),
+            r#"language: "" is not a valid name"#,
+        ),
+        (
+            json!({ "lane": "Fast" }),
+            r#"lane: "Fast" is not a valid name"#,
+        ),
+        (
+            json!({ "lane": "x".repeat(33) }),
+            &format!(r#"lane: "{}" is not a valid name"#, "x".repeat(33)),
+        ),
+        (
+            json!({ "tenant": "a/b" }),
+            r#"tenant: "a/b" is not a valid name"#,
+        ),
+        (
+            json!({ "network": "prox" }),
+            r#"network: "prox" is not one of none, proxy; did you mean "proxy"?"#,
+        ),
+        (
+            json!({ "tests": [{ "name": "a", "compare": "fuzzy" }] }),
+            r#"tests[0].compare: "fuzzy" is not one of exact, trimmed, tokens"#,
+        ),
+        (
+            json!({ "tests": [{ "name": "a" }, { "name": "a" }] }),
+            r#"tests[1].name: "a" is also the name of another test"#,
+        ),
+        (
+            json!({ "tests": [{ "name": "a\n" }] }),
+            r#"tests[0].name: "a\n" is not a valid name"#,
+        ),
+        (
+            json!({ "args": ["a", "b\0"] }),
+            "args[1]: has a NUL character in it",
+        ),
+        (
+            json!({ "env": { "A": "\0" } }),
+            "env.A: has a NUL character in it",
+        ),
+        (
+            json!({ "env": { "1A": "" } }),
+            r#"env: "1A" cannot be a variable's name"#,
+        ),
+        (
+            json!({ "env": { "A=B": "" } }),
+            r#"env: "A=B" cannot be a variable's name"#,
+        ),
+        (
+            json!({ "env": { "": "" } }),
+            r#"env: "" cannot be a variable's name"#,
+        ),
+    ];
+    for (fields, message) in cases {
+        check(fields, "invalid_value", message);
+    }
+    for time in [
+        "tomorrow",
+        "",
+        "2030-01-31",
+        "2030-01-31T12:00:00",
+        "2030-13-31T12:00:00Z",
+        "2030-01-31 12:00:00Z",
+        "2030-01-31T12:00:00+01:00[Europe/Berlin]",
+        "20300131T120000Z",
+    ] {
+        check(
+            json!({ "expires_at": time }),
+            "invalid_value",
+            &format!("expires_at: {time:?} is not a time"),
+        );
+    }
+    check(
+        json!({ "stdin": "a", "tests": [{ "name": "a" }] }),
+        "conflicting_fields",
+        r#"stdin: excludes "tests", which have their own"#,
+    );
+}
+
+#[test]
+fn content_is_what_its_encoding_says() {
+    let file = |content: &str, encoding: &str| json!({ "files": [{ "path": "a.bin", "content": content, "encoding": encoding }] });
+    for bad in ["YQ", "Y Q==", "YQ==\n", "_w==", "YR==", "!"] {
+        let message = r#"files[0].content: the content of "a.bin" is not base64"#;
+        check(file(bad, "base64"), "invalid_base64", message);
+    }
+    let job = Job::parse(&job_with(file("/w==", "base64"))).unwrap();
+    assert_eq!(job.files[0].content, b"\xff");
+    let message =
+        r#"files[0].encoding: "base46" is not one of utf-8, base64; did you mean "base64"?"#;
+    check(file("", "base46"), "invalid_value", message);
+}
