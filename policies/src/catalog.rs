@@ -1,0 +1,165 @@
+//! All profiles of this installation: the built-in ones, and over them those of a directory.
+//!
+//! Loading must be all or nothing: one bad file refuses the whole catalog, so that no runner works with half a policy.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::document::Document;
+use crate::embedded;
+use crate::error::{Place, PolicyError, nearest};
+use crate::group::{DANGEROUS, Group, Groups};
+use crate::profile::Profile;
+use crate::read;
+use crate::syscalls::Syscalls;
+
+/// Files by name without ending: what to call them in messages, and their text.
+type Texts = BTreeMap<String, (String, String)>;
+
+/// The profiles a runner offers.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    profiles: Vec<Profile>,
+}
+
+impl Catalog {
+    /// The built-in profiles; `profiles/*.toml` and `groups/*.toml` of `dir` come in addition, and in place of built-in ones of
+    /// the same name. Only the group `dangerous` cannot be replaced: one in `dir` adds to it.
+    pub fn load(dir: Option<&Path>) -> Result<Catalog, PolicyError> {
+        let mut profiles = built_in(embedded::PROFILES);
+        let mut groups = read_groups(&built_in(embedded::GROUPS))?;
+        if let Some(dir) = dir {
+            holds_policies(dir)?;
+            profiles.extend(texts(dir, "profiles")?);
+            let own = read_groups(&texts(dir, "groups")?)?;
+            for (name, mut group) in own {
+                if name == DANGEROUS {
+                    let floor = groups.remove(DANGEROUS).unwrap_or_default();
+                    group.entries.extend(floor.entries);
+                }
+                groups.insert(name, group);
+            }
+        }
+        let mut places = BTreeMap::new();
+        let mut loaded = Vec::new();
+        for (stem, (file, text)) in &profiles {
+            let profile = one(stem, file, text, &groups)?;
+            unique(&profile, file, &mut places)?;
+            loaded.push(profile);
+        }
+        Ok(Catalog { profiles: loaded })
+    }
+
+    /// The profile that a job's `language` names.
+    pub fn find(&self, language: &str) -> Option<&Profile> {
+        self.profiles
+            .iter()
+            .find(|profile| profile.is_called(language))
+    }
+
+    /// Every profile, by name.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
+    /// The name or alias closest to one that is not known.
+    pub fn nearest(&self, language: &str) -> Option<&str> {
+        nearest(language, self.profiles.iter().flat_map(Profile::names))
+    }
+}
+
+fn one(stem: &str, file: &str, text: &str, groups: &Groups) -> Result<Profile, PolicyError> {
+    let document = Document::parse(file, text)?;
+    let (mut profile, group) = read::profile(&document, stem)?;
+    let whole = group.resolve(groups)?;
+    profile.root = whole.root;
+    profile.syscalls = Syscalls::resolve(&whole.entries)?;
+    if !profile.syscalls.allow.contains_key("execve") {
+        return Err(document.root().place().refuse(
+            "does not allow execve, so its interpreter could not be started",
+            "add \"processes\" to include, or \"execve\" to [syscalls] allow",
+        ));
+    }
+    Ok(profile)
+}
+
+/// Refuses a name that another profile has already.
+fn unique(
+    profile: &Profile,
+    file: &str,
+    taken: &mut BTreeMap<String, String>,
+) -> Result<(), PolicyError> {
+    for name in profile.names() {
+        if let Some(other) = taken.insert(name.to_owned(), file.to_owned()) {
+            let key = if name == profile.name {
+                "name"
+            } else {
+                "aliases"
+            };
+            let place = Place {
+                file: file.to_owned(),
+                line: None,
+                key: key.to_owned(),
+            };
+            return Err(place.refuse(
+                format!("{name:?} is already a name in {other}"),
+                "rename one of them",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn read_groups(texts: &Texts) -> Result<Groups, PolicyError> {
+    let read = |(stem, (file, text)): (&String, &(String, String))| {
+        Ok((stem.clone(), Group::read(&Document::parse(file, text)?)?))
+    };
+    texts.iter().map(read).collect()
+}
+
+fn built_in(files: &[embedded::File]) -> Texts {
+    let own = |(stem, file, text): &embedded::File| {
+        ((*stem).to_owned(), ((*file).to_owned(), (*text).to_owned()))
+    };
+    files.iter().map(own).collect()
+}
+
+/// A directory without either folder is the wrong one: going on with the built-in policy would be a silent surprise.
+fn holds_policies(dir: &Path) -> Result<(), PolicyError> {
+    if dir.join("profiles").is_dir() || dir.join("groups").is_dir() {
+        return Ok(());
+    }
+    Err(PolicyError::Read {
+        path: dir.to_owned(),
+        source: io::Error::new(
+            io::ErrorKind::NotFound,
+            "there is neither a folder profiles nor a folder groups",
+        ),
+    })
+}
+
+/// The `*.toml` files of a folder; a folder that is not there has none.
+fn texts(dir: &Path, folder: &str) -> Result<Texts, PolicyError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PolicyError::Read { path, source }
+    };
+    let folder = dir.join(folder);
+    let mut texts = Texts::new();
+    if !folder.exists() {
+        return Ok(texts);
+    }
+    for entry in fs::read_dir(&folder).map_err(failed(&folder))? {
+        let path = entry.map_err(failed(&folder))?.path();
+        let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else {
+            continue;
+        };
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            let text = fs::read_to_string(&path).map_err(failed(&path))?;
+            texts.insert(stem.to_owned(), (path.display().to_string(), text));
+        }
+    }
+    Ok(texts)
+}

@@ -1,0 +1,20 @@
+//! The files of `profiles/` and `groups/` as they were when this program was built.
+//!
+//! Only the list of them is here: what they say is theirs.
+
+macro_rules! files {
+    ($folder:literal: $($stem:literal),+ $(,)?) => {
+        &[$(($stem, concat!("policies/", $folder, "/", $stem, ".toml"), include_str!(concat!("../", $folder, "/", $stem, ".toml")))),+]
+    };
+}
+
+/// Name without ending, path within the repository, text.
+pub(crate) type File = (&'static str, &'static str, &'static str);
+
+/// The profiles.
+pub(crate) const PROFILES: &[File] = files!("profiles": "nodejs", "python");
+
+/// The groups.
+pub(crate) const GROUPS: &[File] = files!("groups":
+    "base", "dangerous", "debian", "events", "files", "jit", "processes", "sockets_local", "threads",
+);

@@ -1,0 +1,32 @@
+//! What untrusted code may do, as data: one profile a language, groups of system calls that profiles share, and the
+//! BPF program that a profile compiles to.
+//!
+//! The files in `profiles/` and `groups/` are the policy; this crate reads them, refuses what is wrong in them with file,
+//! line, key and mend, and compiles what is right. It must never weaken a policy silently (what it does not understand it
+//! refuses), never install a filter (that is the cell's work), and do no input or output but reading profile files and
+//! looking whether an interpreter is there.
+
+mod arch;
+mod catalog;
+mod compile;
+mod document;
+mod embedded;
+mod error;
+mod group;
+mod hint;
+mod profile;
+mod ranges;
+mod read;
+mod root;
+mod rules;
+mod syscalls;
+mod units;
+
+pub use arch::{Arch, syscall_name};
+pub use catalog::Catalog;
+pub use compile::{Filter, Refusal};
+pub use error::{Place, PolicyError};
+pub use hint::hint;
+pub use profile::{Absent, Limits, Profile, Root};
+pub use seccompiler::sock_filter;
+pub use syscalls::{Condition, Syscalls, Test, Width};

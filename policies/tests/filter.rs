@@ -1,0 +1,287 @@
+//! The compiled filter decides exactly what the data says: for every number, for arguments with garbage in the upper half,
+//! for foreign architectures and conventions, on both architectures.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use common::{AARCH64, ALLOW, Call, KILL_PROCESS, NOTIFY, X86_64, run};
+use glovebox_policies::{Arch, Catalog, Filter, Profile, Refusal, Test, syscall_name};
+use proptest::prelude::*;
+
+fn audit(arch: Arch) -> u32 {
+    match arch {
+        Arch::X86_64 => X86_64,
+        Arch::Aarch64 => AARCH64,
+    }
+}
+
+fn compiled() -> Vec<(Profile, Arch, Filter)> {
+    let catalog = Catalog::load(None).expect("the built-in profiles");
+    let mut all = Vec::new();
+    for profile in catalog.profiles() {
+        for arch in Arch::ALL {
+            all.push((
+                profile.clone(),
+                arch,
+                profile.compile(arch).expect("compiles"),
+            ));
+        }
+    }
+    all
+}
+
+/// What the data says, without the compiler: the oracle of these tests.
+fn expected(profile: &Profile, arch: Arch, call: &Call) -> u32 {
+    let name = syscall_name(arch, call.nr);
+    if profile.syscalls.allows(&name, &call.args) {
+        ALLOW
+    } else {
+        NOTIFY
+    }
+}
+
+/// Arguments that matter for a number: each value a rule names, its neighbours, and the same with a dirty upper half.
+fn telling(profile: &Profile, name: &str) -> Vec<[u64; 6]> {
+    let mut telling = vec![[0; 6], [u64::MAX; 6]];
+    for condition in profile.syscalls.allow.get(name).into_iter().flatten() {
+        let values: Vec<u64> = match &condition.test {
+            Test::Is(values) => values.clone(),
+            Test::Masked { mask, equals } => vec![
+                *mask,
+                *equals,
+                *equals | !*mask,
+                *mask & mask.wrapping_neg(),
+            ],
+        };
+        for value in values {
+            for near in [
+                value,
+                value.wrapping_add(1),
+                value.wrapping_sub(1),
+                value | 1 << 32,
+                value ^ 1 << 63,
+            ] {
+                let mut args = [0xdead_beef_dead_beef; 6];
+                args[usize::from(condition.arg)] = near;
+                telling.push(args);
+            }
+        }
+    }
+    telling
+}
+
+#[test]
+fn every_number_is_decided_as_the_data_says() {
+    for (profile, arch, filter) in compiled() {
+        for nr in (0..=1024)
+            .chain((0..=1024).map(|nr| nr | 0x4000_0000))
+            .chain([u32::MAX, 0x8000_0000])
+        {
+            let name = syscall_name(arch, nr);
+            for args in telling(&profile, &name) {
+                let call = Call {
+                    nr,
+                    arch: audit(arch),
+                    args,
+                };
+                let wanted = expected(&profile, arch, &call);
+                assert_eq!(
+                    run(&filter.program, &call).0,
+                    wanted,
+                    "{} on {arch}: {name} {args:x?}",
+                    profile.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn foreign_architectures_die() {
+    const I386: u32 = 0x4000_0003;
+    const ARM: u32 = 0x4000_0028;
+    for (_, arch, filter) in compiled() {
+        for foreign in [
+            I386,
+            ARM,
+            0,
+            if arch == Arch::X86_64 {
+                AARCH64
+            } else {
+                X86_64
+            },
+        ] {
+            for nr in 0..600 {
+                let call = Call {
+                    nr,
+                    arch: foreign,
+                    args: [0; 6],
+                };
+                assert_eq!(run(&filter.program, &call).0, KILL_PROCESS);
+            }
+        }
+    }
+}
+
+#[test]
+fn x32_calls_are_refused_by_name() {
+    for (profile, arch, filter) in compiled()
+        .into_iter()
+        .filter(|(_, arch, _)| *arch == Arch::X86_64)
+    {
+        let write = Call {
+            nr: 1 | 0x4000_0000,
+            arch: audit(arch),
+            args: [0; 6],
+        };
+        assert_eq!(run(&filter.program, &write).0, NOTIFY, "{}", profile.name);
+        assert_eq!(filter.refusal(write.nr), Refusal::Eperm);
+    }
+}
+
+#[test]
+fn refusals_are_those_of_the_lists() {
+    for (profile, arch, filter) in compiled() {
+        let says =
+            |name: &str| filter.refusal(arch.number(name).expect("both architectures have it"));
+        assert_eq!(says("ptrace"), Refusal::Kill);
+        assert_eq!(says("clone3"), Refusal::Fallback);
+        assert_eq!(says("io_uring_setup"), Refusal::Enosys);
+        assert_eq!(says("setuid"), Refusal::Eperm);
+        let lists = [
+            &profile.syscalls.kill,
+            &profile.syscalls.enosys,
+            &profile.syscalls.fallback,
+        ];
+        let known = lists
+            .into_iter()
+            .flatten()
+            .filter(|name| arch.number(name).is_some())
+            .count();
+        assert_eq!(filter.refusals.len(), known);
+        for nr in filter.refusals.keys() {
+            let call = Call {
+                nr: *nr,
+                arch: audit(arch),
+                args: [0; 6],
+            };
+            assert_eq!(
+                run(&filter.program, &call).0,
+                NOTIFY,
+                "{} is refused and yet allowed",
+                syscall_name(arch, *nr)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_filter_is_short_and_says_only_allow_notify_and_kill() {
+    for (profile, arch, filter) in compiled() {
+        assert!(
+            filter.program.len() < 600,
+            "{} on {arch}: {}",
+            profile.name,
+            filter.program.len()
+        );
+        let answers: BTreeSet<u32> = filter
+            .program
+            .iter()
+            .filter(|one| one.code == 0x06)
+            .map(|one| one.k)
+            .collect();
+        assert_eq!(answers, BTreeSet::from([ALLOW, NOTIFY, KILL_PROCESS]));
+    }
+}
+
+#[test]
+fn a_plain_call_takes_a_dozen_instructions() {
+    for (profile, arch, filter) in compiled() {
+        for name in profile
+            .syscalls
+            .allow
+            .iter()
+            .filter(|(_, conditions)| conditions.is_empty())
+            .map(|(name, _)| name)
+        {
+            if let Some(nr) = arch.number(name) {
+                let (_, steps) = run(
+                    &filter.program,
+                    &Call {
+                        nr,
+                        arch: audit(arch),
+                        args: [0; 6],
+                    },
+                );
+                assert!(steps <= 12, "{name} on {arch}: {steps}");
+            }
+        }
+    }
+}
+
+/// The built-in Python profile with this `[syscalls]` in place of its groups.
+fn profile_with(allow: &str) -> Profile {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::create_dir(dir.path().join("profiles")).expect("a folder");
+    let shipped = include_str!("../profiles/python.toml");
+    let text: String = shipped
+        .lines()
+        .filter(|line| !line.starts_with("include"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let text = format!("{text}\n[syscalls]\nallow = [{allow}]\n");
+    fs::write(dir.path().join("profiles/python.toml"), text).expect("a profile");
+    let catalog = Catalog::load(Some(dir.path())).expect("a profile that is right");
+    catalog.find("python").expect("python").clone()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// Any set of plain calls, of any shape of ranges, and random rules among them.
+    #[test]
+    fn any_profile_is_decided_as_its_data_says(
+        plain in proptest::collection::btree_set(0u32..462, 0..300),
+        rules in proptest::collection::btree_map(0u32..462, (0u64..6, any::<bool>(), any::<u32>(), 0u64..5), 0..12),
+        calls in proptest::collection::vec((0u32..500, any::<[u64; 6]>(), any::<bool>()), 60),
+    ) {
+        let shipped = Catalog::load(None).expect("the built-in profiles");
+        let kill = &shipped.find("python").expect("python").syscalls.kill;
+        let usable = |nr: &u32| {
+            let name = syscall_name(Arch::X86_64, *nr);
+            (!name.starts_with("syscall_") && !kill.contains(&name)).then_some(name)
+        };
+        let mut allow = vec!["\"execve\"".to_owned()];
+        let mut values = BTreeMap::new();
+        for (nr, (arg, wide, value, kind)) in &rules {
+            let Some(name) = usable(nr).filter(|name| name != "execve") else { continue };
+            let (bits, value) = if *wide { (64, u64::from(*value) << 20) } else { (32, u64::from(*value)) };
+            let test = match kind {
+                0 if value != 0 => format!("mask = {value}, equals = {}", value & value.wrapping_neg()),
+                1 if value != 0 => format!("mask = {value}, equals = 0"),
+                _ => format!("is = [{}]", (0..=*kind).map(|step| (value ^ step).to_string()).collect::<Vec<_>>().join(", ")),
+            };
+            allow.push(format!("{{ call = \"{name}\", arg = {arg}, bits = {bits}, {test}, why = \"random\" }}"));
+            values.insert(*nr, (usize::try_from(*arg).expect("small"), value));
+        }
+        allow.extend(plain.iter().filter(|nr| !rules.contains_key(nr)).filter_map(usable).filter(|name| name != "execve").map(|name| format!("{name:?}")));
+        let profile = profile_with(&allow.join(","));
+        for arch in Arch::ALL {
+            let filter = profile.compile(arch).expect("compiles");
+            for (nr, args, x32) in &calls {
+                let mut call = Call { nr: *nr | if *x32 { 0x4000_0000 } else { 0 }, arch: audit(arch), args: *args };
+                prop_assert_eq!(run(&filter.program, &call).0, expected(&profile, arch, &call));
+                // The same with the very value that a rule names, and with its upper half kept random.
+                for (rule, (arg, value)) in &values {
+                    call.nr = *rule;
+                    call.args[*arg] = *value;
+                    prop_assert_eq!(run(&filter.program, &call).0, expected(&profile, arch, &call));
+                    call.args[*arg] = value | (args[*arg] << 32);
+                    prop_assert_eq!(run(&filter.program, &call).0, expected(&profile, arch, &call));
+                }
+            }
+        }
+    }
+}
