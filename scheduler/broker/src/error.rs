@@ -1,0 +1,232 @@
+//! Why a server could not be used: told apart by what must be done about it.
+//!
+//! Each message names the server and what failed; the cause is the source and
+//! not repeated; the mend stands apart in [`BrokerError::hint`]. No message may
+//! hold a password.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::url::without_password;
+
+/// The underlying failure of a [`BrokerError`].
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// One of the two servers that Glovebox needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// The broker of jobs.
+    RabbitMq,
+    /// The store of results.
+    Redis,
+}
+
+impl Service {
+    /// The environment variable that holds its URL.
+    #[must_use]
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::RabbitMq => "GLOVEBOX_AMQP_URL",
+            Self::Redis => "GLOVEBOX_REDIS_URL",
+        }
+    }
+
+    /// What its URL looks like.
+    #[must_use]
+    pub fn example_url(self) -> &'static str {
+        match self {
+            Self::RabbitMq => "amqp://guest:guest@127.0.0.1:5672/%2f",
+            Self::Redis => "redis://127.0.0.1:6379/0",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RabbitMq => "RabbitMQ",
+            Self::Redis => "Redis",
+        })
+    }
+}
+
+/// A server that could not be used. `at` is its URL without the password.
+#[derive(Debug, Error)]
+pub enum BrokerError {
+    /// The URL itself is wrong.
+    #[error("the URL of {service} cannot be used: {reason}")]
+    Url {
+        /// Whose URL.
+        service: Service,
+        /// What is wrong with it; never the URL itself.
+        reason: &'static str,
+    },
+
+    /// Nothing accepts connections there.
+    #[error("{service} at {at} is out of reach")]
+    Unreachable {
+        /// Which server.
+        service: Service,
+        /// Its URL without the password.
+        at: String,
+        /// What the system said.
+        #[source]
+        source: Cause,
+    },
+
+    /// Something accepts connections there and then says nothing.
+    #[error("{service} at {at} did not answer within {seconds} s")]
+    Silent {
+        /// Which server.
+        service: Service,
+        /// Its URL without the password.
+        at: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+
+    /// What answers there speaks another protocol.
+    #[error("what answers at {at} is not {service}")]
+    NotTheService {
+        /// Which server was expected.
+        service: Service,
+        /// Its URL without the password.
+        at: String,
+        /// What was read instead.
+        #[source]
+        source: Cause,
+    },
+
+    /// The user's name or password is wrong.
+    #[error("{service} at {at} refused the user name or the password")]
+    Credentials {
+        /// Which server.
+        service: Service,
+        /// Its URL without the password.
+        at: String,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+
+    /// The virtual host does not exist, or the user may not enter it.
+    #[error("RabbitMQ at {at} gives no access to the virtual host {vhost:?}")]
+    VirtualHost {
+        /// Its URL without the password.
+        at: String,
+        /// The virtual host's name, decoded.
+        vhost: String,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+
+    /// The connection stood and was then refused or lost.
+    #[error("{service} at {at} ended the connection while {doing}")]
+    Lost {
+        /// Which server.
+        service: Service,
+        /// Its URL without the password.
+        at: String,
+        /// What was being done.
+        doing: &'static str,
+        /// What the server or the system said.
+        #[source]
+        source: Cause,
+    },
+
+    /// A queue or an exchange is there already, made with other settings.
+    #[error("the {kind} {name} exists already with other settings")]
+    OtherSettings {
+        /// `queue` or `exchange`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What the server said: it names the setting.
+        #[source]
+        source: Cause,
+    },
+
+    /// A queue, an exchange or a binding could not be declared.
+    #[error("the {kind} {name} could not be declared")]
+    Declare {
+        /// `queue`, `exchange` or `binding`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl BrokerError {
+    /// The connection to RabbitMQ at `url` broke, or was ended, while something was being done on it.
+    #[must_use]
+    pub fn lost(url: &str, doing: &'static str, error: lapin::Error) -> Self {
+        Self::Lost {
+            service: Service::RabbitMq,
+            at: without_password(url),
+            doing,
+            source: innermost(error),
+        }
+    }
+
+    /// What to do about it, in one line.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Url { service, .. } => format!(
+                "set {} to something like {}",
+                service.variable(),
+                service.example_url()
+            ),
+            Self::Unreachable { service, .. } => format!(
+                "is {service} running, and are host and port in {} right? `ops/up` starts one here",
+                service.variable()
+            ),
+            Self::Silent { service, .. } => format!(
+                "the port is open but mute: is it {service}'s, and is the server not frozen or overloaded?"
+            ),
+            Self::NotTheService { service, .. } => format!(
+                "another program listens there: check the port in {}",
+                service.variable()
+            ),
+            Self::Credentials { service, .. } => format!(
+                "check user and password in {} (special characters are percent-encoded)",
+                service.variable()
+            ),
+            Self::VirtualHost { vhost, .. } => format!(
+                "`rabbitmqctl add_vhost '{vhost}'` and `rabbitmqctl set_permissions -p '{vhost}' USER '.*' '.*' '.*'`, or another path in GLOVEBOX_AMQP_URL (%2f is the virtual host /)"
+            ),
+            Self::Lost { service, .. } => {
+                format!("trying again may do; if not, {service}'s log says why")
+            }
+            Self::OtherSettings { kind, name, .. } => format!(
+                "drain the {kind} and delete it (`rabbitmqctl delete_queue {name}` for a queue); it is declared anew at the next connect"
+            ),
+            Self::Declare { .. } => {
+                "the user needs configure, write and read permission on glovebox.*".to_owned()
+            }
+        }
+    }
+
+    /// True when waiting may mend it, false when someone has to change something.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. }
+        )
+    }
+}
+
+/// lapin's errors repeat their source in their own text: this keeps the innermost alone.
+pub(crate) fn innermost(error: lapin::Error) -> Cause {
+    match error.kind() {
+        lapin::ErrorKind::IOError(io) => Box::new(std::sync::Arc::clone(io)),
+        lapin::ErrorKind::ProtocolError(protocol) => Box::new(protocol.clone()),
+        _ => Box::new(error),
+    }
+}

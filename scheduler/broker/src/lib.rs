@@ -1,0 +1,24 @@
+//! The one place where Glovebox connects to RabbitMQ and to Redis.
+//!
+//! Runner, client and `doctor` all connect, declare and wait between attempts
+//! in the same way because they do it here: plain connections with a name, a
+//! heartbeat and time limits; typed errors that tell a wrong password from a
+//! wrong virtual host from a server that is not there.
+//!
+//! It must never recover a connection behind its caller's back (lapin's own
+//! recovery can leave a consumer that is silent for ever), know what a job or a
+//! result is, or let a password out of a URL into an error or a log.
+
+mod amqp;
+mod error;
+pub mod retry;
+mod store;
+mod topology;
+mod url;
+
+pub use amqp::connect_amqp;
+pub use error::{BrokerError, Service};
+pub use retry::Retry;
+pub use store::{connect_redis, subscribe};
+pub use topology::declare;
+pub use url::without_password;

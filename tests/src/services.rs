@@ -1,0 +1,79 @@
+//! A virtual host and a Redis for one test, on servers that tests share.
+//!
+//! `ops/test` starts one RabbitMQ and one Redis for the whole run and names
+//! them in `GLOVEBOX_TEST_AMQP_URL`, `GLOVEBOX_TEST_RABBITMQ_DIR` (its folder,
+//! through which virtual hosts are made) and `GLOVEBOX_TEST_REDIS_URL`. Without
+//! these, each process starts its own at first use, and they end with it.
+//!
+//! RabbitMQ is isolated by a virtual host per test, because the names of
+//! exchanges and queues are fixed by the contract. Redis is not isolated: every
+//! key there carries a job's id, and ids are unique. So a test must never
+//! flush the shared Redis or count its keys.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context as _;
+
+use crate::rabbit::{Rabbit, new_vhost};
+use crate::redis::Redis;
+
+/// The URLs of a test's own virtual host and of the shared Redis.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// For `GLOVEBOX_AMQP_URL`.
+    pub amqp_url: String,
+    /// For `GLOVEBOX_REDIS_URL`.
+    pub redis_url: String,
+}
+
+impl Services {
+    /// Both, new and empty as far as this test can see.
+    ///
+    /// # Errors
+    ///
+    /// When a server is not installed or does not start.
+    pub fn isolated() -> anyhow::Result<Self> {
+        Ok(Self {
+            amqp_url: Self::isolated_vhost()?,
+            redis_url: Self::shared_redis()?,
+        })
+    }
+
+    /// The URL of a new virtual host alone.
+    ///
+    /// # Errors
+    ///
+    /// When RabbitMQ is not installed or does not start.
+    pub fn isolated_vhost() -> anyhow::Result<String> {
+        static OWN: Mutex<Option<Rabbit>> = Mutex::new(None);
+        if let Ok(url) = std::env::var("GLOVEBOX_TEST_AMQP_URL") {
+            let dir: PathBuf = std::env::var_os("GLOVEBOX_TEST_RABBITMQ_DIR")
+            .context("GLOVEBOX_TEST_AMQP_URL is set and GLOVEBOX_TEST_RABBITMQ_DIR is not: unset both, or let `ops/test` set them")?
+            .into();
+            return new_vhost(&url, &dir);
+        }
+        let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*own {
+            Some(rabbit) => rabbit.vhost(),
+            None => own.insert(Rabbit::start()?).vhost(),
+        }
+    }
+
+    /// The URL of the shared Redis alone.
+    ///
+    /// # Errors
+    ///
+    /// When Redis is not installed or does not start.
+    pub fn shared_redis() -> anyhow::Result<String> {
+        static OWN: Mutex<Option<Redis>> = Mutex::new(None);
+        if let Ok(url) = std::env::var("GLOVEBOX_TEST_REDIS_URL") {
+            return Ok(url);
+        }
+        let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*own {
+            Some(redis) => Ok(redis.url().to_owned()),
+            None => Ok(own.insert(Redis::start()?).url().to_owned()),
+        }
+    }
+}
