@@ -1,0 +1,154 @@
+//! The command line, as written. Checked here as far as its form goes; what it means is decided where
+//! it is used. Must never take a secret: arguments are seen by every user of the host.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum};
+use glovebox_schemas::job::JobId;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done · 2 usage · 3 the job was not `succeeded` · 4 a service is out of reach · 5 this host can't isolate.
+`run` without --json exits as the program did: its exit code, or 128 + the number of its signal.
+
+Environment: GLOVEBOX_AMQP_URL (amqp://guest:guest@127.0.0.1:5672/%2f) · GLOVEBOX_REDIS_URL (redis://127.0.0.1:6379/0)
+GLOVEBOX_POLICIES (a directory laid over the built-in profiles) · GLOVEBOX_UID_BASE (first of 1,024 unused uids)
+GLOVEBOX_LOG (a filter such as `info` or `glovebox_runner=debug`)";
+
+/// Runs code that nobody trusts.
+#[derive(Debug, Parser)]
+#[command(name = "glovebox", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) enum Command {
+    /// Run one job here, in full isolation, without any service
+    Run(RunArgs),
+    /// Work: take jobs from RabbitMQ, run them, put results into Redis
+    Runner(RunnerArgs),
+    /// Hand a job over and print its id
+    Submit(SubmitArgs),
+    /// Wait for a job's result and print it
+    Wait(WaitArgs),
+    /// Print a job's result if it is there
+    Result(IdArgs),
+    /// Cancel a job, queued or running
+    Cancel(IdArgs),
+    /// Tell what this host can and can't isolate, and how to mend it
+    Doctor(DoctorArgs),
+    /// Write the JSON Schemas of the documents
+    Schemas(SchemasArgs),
+}
+
+/// What to run: a program, or a whole job document.
+#[derive(Debug, Args)]
+pub(crate) struct ProgramArgs {
+    /// The program
+    #[arg(required_unless_present = "job")]
+    pub(crate) file: Option<PathBuf>,
+    /// A job document instead; `-` reads it from stdin
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["file", "language", "stdin", "network", "limits", "args"])]
+    pub(crate) job: Option<PathBuf>,
+    /// The program's language; found from the file's name if absent
+    #[arg(long, short)]
+    pub(crate) language: Option<String>,
+    /// What the program reads on stdin; `-` is this command's own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stdin: Option<PathBuf>,
+    /// What the program may reach
+    #[arg(long, value_enum, default_value_t = NetworkArg::None)]
+    pub(crate) network: NetworkArg,
+    /// A limit: wall_ms, cpu_ms, memory_bytes, disk_bytes, output_bytes or processes
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    pub(crate) limits: Vec<String>,
+    /// The program's arguments
+    #[arg(last = true)]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum NetworkArg {
+    None,
+    Proxy,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+    /// Print the result document instead of the program's output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) isolation: IsolationArgs,
+}
+
+/// Which weaknesses are accepted.
+#[derive(Debug, Args)]
+pub(crate) struct IsolationArgs {
+    /// Accept that a layer is missing on this host
+    #[arg(long, value_enum, value_name = "LAYER")]
+    pub(crate) allow_missing: Vec<LayerArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayerArg {
+    Cgroup,
+    Landlock,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunnerArgs {
+    /// Jobs at one time; the number of processors if absent
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) slots: Option<u16>,
+    /// A lane to take jobs from; may be given several times
+    #[arg(long = "lane", value_name = "LANE", default_value = "default")]
+    pub(crate) lanes: Vec<String>,
+    /// The runner's name; host name and process id if absent
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// How long running jobs may go on after SIGTERM, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) drain: u64,
+    #[command(flatten)]
+    pub(crate) isolation: IsolationArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+    /// The lane to send it to
+    #[arg(long, conflicts_with = "job")]
+    pub(crate) lane: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// The job's id
+    pub(crate) id: JobId,
+    /// How long to wait, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdArgs {
+    /// The job's id
+    pub(crate) id: JobId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) isolation: IsolationArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemasArgs {
+    /// The folder to write to
+    #[arg(long, default_value = "schemas/json")]
+    pub(crate) out: PathBuf,
+}
+
+/// Reads this process's command line; usage errors end it with exit code 2.
+pub(crate) fn parse() -> Command {
+    Command::parse()
+}

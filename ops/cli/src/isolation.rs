@@ -1,0 +1,77 @@
+//! What every command that makes cells needs: profiles, blueprints and the warden's settings.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use glovebox_cell::{AllowMissing, Layer, LayerState, WardenConfig};
+use glovebox_policies::Catalog;
+use glovebox_runner::{Languages, LaunchError, prepare};
+
+use crate::args::{IsolationArgs, LayerArg};
+use crate::report::{HOST, USAGE, fail, note};
+
+/// The built-in profiles with those of `GLOVEBOX_POLICIES` laid over them.
+pub(crate) fn catalog() -> Result<Catalog, ExitCode> {
+    let dir = std::env::var_os("GLOVEBOX_POLICIES").map(PathBuf::from);
+    Catalog::load(dir.as_deref()).map_err(|error| fail(USAGE, &error, ""))
+}
+
+/// Compiles the profiles and decides what the warden is started with.
+pub(crate) fn warden(
+    catalog: Catalog,
+    slots: u16,
+    args: &IsolationArgs,
+) -> Result<(Languages, WardenConfig), ExitCode> {
+    let (languages, blueprints) = prepare(catalog).map_err(|error| fail(USAGE, &error, ""))?;
+    let config = WardenConfig {
+        blueprints,
+        slots,
+        uid_base: uid_base()?,
+        allow_missing: AllowMissing {
+            cgroup: args.allow_missing.contains(&LayerArg::Cgroup),
+            landlock: args.allow_missing.contains(&LayerArg::Landlock),
+        },
+    };
+    Ok((languages, config))
+}
+
+fn uid_base() -> Result<Option<u32>, ExitCode> {
+    let Ok(text) = std::env::var("GLOVEBOX_UID_BASE") else {
+        return Ok(None);
+    };
+    match text.parse() {
+        // 0 would make the runner root.
+        Ok(base) if base >= 1000 => Ok(Some(base)),
+        _ => {
+            note("GLOVEBOX_UID_BASE is not a number of 1000 or more");
+            Err(ExitCode::from(USAGE))
+        }
+    }
+}
+
+/// Says which layers are weaker than they could be.
+pub(crate) fn note_weaknesses(layers: &[Layer]) {
+    for layer in layers
+        .iter()
+        .filter(|layer| layer.state != LayerState::Full)
+    {
+        let how = match layer.state {
+            LayerState::Missing => "is missing",
+            _ => "is weaker",
+        };
+        note(&format!(
+            "the layer {} {how}: {} ({})",
+            layer.name, layer.detail, layer.mend
+        ));
+    }
+}
+
+/// No cell can be had.
+pub(crate) fn fail_launch(error: &LaunchError) -> ExitCode {
+    let mend = match error {
+        LaunchError::Unable { mend, .. } => mend.clone(),
+        LaunchError::Step { step, .. } => step.mend().to_owned(),
+        _ => "run `glovebox doctor`".to_owned(),
+    };
+    fail(HOST, error, &mend)
+}

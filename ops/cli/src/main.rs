@@ -1,0 +1,28 @@
+//! The one binary: `glovebox`. Reads the command line and hands over; decides nothing itself.
+
+mod args;
+mod doctor;
+mod isolation;
+mod program;
+mod queue;
+mod report;
+mod run;
+mod runner;
+mod schemas;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let command = args::parse();
+    report::start_logging(&command);
+    match command {
+        args::Command::Run(args) => run::run(args),
+        args::Command::Runner(args) => runner::run(args),
+        args::Command::Submit(args) => queue::submit(args),
+        args::Command::Wait(args) => queue::wait(args),
+        args::Command::Result(args) => queue::result(args),
+        args::Command::Cancel(args) => queue::cancel(args),
+        args::Command::Doctor(args) => doctor::run(args),
+        args::Command::Schemas(args) => schemas::run(args),
+    }
+}

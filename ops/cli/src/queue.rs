@@ -1,0 +1,133 @@
+//! `glovebox submit`, `wait`, `result` and `cancel`: asynchronous use, through RabbitMQ and Redis.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use glovebox_scheduler::{Client, ClientError, SubmitError, Submitted};
+use glovebox_schemas::result::{JobResult, Status};
+
+use crate::args::{IdArgs, SubmitArgs, WaitArgs};
+use crate::report::{HOST, NOT_SUCCEEDED, SERVICE, USAGE, fail, note, print};
+use crate::{isolation, program};
+
+/// Where RabbitMQ is. Only from the environment: it may hold a password.
+pub(crate) fn amqp_url() -> String {
+    std::env::var("GLOVEBOX_AMQP_URL")
+        .unwrap_or_else(|_| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned())
+}
+
+/// Where Redis is. Only from the environment: it may hold a password.
+pub(crate) fn redis_url() -> String {
+    std::env::var("GLOVEBOX_REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:6379/0".to_owned())
+}
+
+/// Hands a job over and prints its id.
+pub(crate) fn submit(args: SubmitArgs) -> ExitCode {
+    let catalog = match isolation::catalog() {
+        Ok(catalog) => catalog,
+        Err(code) => return code,
+    };
+    let mut job = match program::job(&args.program, &catalog) {
+        Ok(job) => job,
+        Err(error) => return fail(USAGE, &error, &error.mend()),
+    };
+    if let Some(lane) = args.lane {
+        job.lane = lane;
+    }
+    block_on(async {
+        match client().submit(&job).await {
+            Ok(submitted) => {
+                if submitted == Submitted::AlreadyDone {
+                    note("this id has a result already; it is not run again");
+                }
+                print(format!("{}\n", job.id).as_bytes());
+                ExitCode::SUCCESS
+            }
+            Err(error @ SubmitError::Rejected(_)) => fail(USAGE, &error, &error.hint()),
+            Err(error) => fail(SERVICE, &error, &error.hint()),
+        }
+    })
+}
+
+/// Waits for a result and prints it.
+pub(crate) fn wait(args: WaitArgs) -> ExitCode {
+    block_on(async {
+        let limit = Duration::from_secs(args.timeout);
+        match client().wait(&args.id, limit).await {
+            Ok(Some(result)) => conclude(&result),
+            Ok(None) => {
+                note(&format!(
+                    "no result of {} within {} s",
+                    args.id, args.timeout
+                ));
+                ExitCode::from(NOT_SUCCEEDED)
+            }
+            Err(error) => client_failed(&error),
+        }
+    })
+}
+
+/// Prints a result if it is there.
+pub(crate) fn result(args: IdArgs) -> ExitCode {
+    block_on(async {
+        let client = client();
+        match client.result(&args.id).await {
+            Ok(Some(result)) => conclude(&result),
+            Ok(None) => {
+                let state = match client.state(&args.id).await {
+                    Ok(state) => state,
+                    Err(error) => return client_failed(&error),
+                };
+                let known = state.map_or_else(
+                    || "nothing is known of this id".to_owned(),
+                    |state| format!("the job is {}", state.phase),
+                );
+                note(&format!("no result of {}: {known}", args.id));
+                ExitCode::from(NOT_SUCCEEDED)
+            }
+            Err(error) => client_failed(&error),
+        }
+    })
+}
+
+/// Cancels a job, wherever it is.
+pub(crate) fn cancel(args: IdArgs) -> ExitCode {
+    block_on(async {
+        match client().cancel(&args.id).await {
+            Ok(was) => {
+                let was = was.map_or_else(|| "unknown".to_owned(), |was| was.phase.to_string());
+                print(format!("cancelled; it was {was}\n").as_bytes());
+                ExitCode::SUCCESS
+            }
+            Err(error) => client_failed(&error),
+        }
+    })
+}
+
+fn client() -> Client {
+    Client::new(amqp_url(), redis_url())
+}
+
+fn conclude(result: &JobResult) -> ExitCode {
+    let mut document = result.to_json();
+    document.push(b'\n');
+    print(&document);
+    match result.status {
+        Status::Succeeded => ExitCode::SUCCESS,
+        _ => ExitCode::from(NOT_SUCCEEDED),
+    }
+}
+
+fn client_failed(error: &ClientError) -> ExitCode {
+    fail(SERVICE, error, &error.hint())
+}
+
+fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => fail(HOST, &error, ""),
+    }
+}

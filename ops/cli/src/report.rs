@@ -1,0 +1,66 @@
+//! How the command speaks: results on stdout, everything else on stderr, one line a failure.
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Command;
+
+/// The job was not `succeeded`.
+pub(crate) const NOT_SUCCEEDED: u8 = 3;
+/// A service is out of reach.
+pub(crate) const SERVICE: u8 = 4;
+/// This host can't isolate.
+pub(crate) const HOST: u8 = 5;
+/// Wrong usage.
+pub(crate) const USAGE: u8 = 2;
+
+/// Logs go to stderr; a runner tells what it does, the other commands only what is wrong.
+pub(crate) fn start_logging(command: &Command) {
+    let default = match command {
+        Command::Runner(_) => "info,lapin=warn",
+        _ => "error",
+    };
+    let filter =
+        EnvFilter::try_from_env("GLOVEBOX_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Writes to stdout. A reader that has gone away is no failure of ours.
+pub(crate) fn print(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .unwrap_or_default();
+}
+
+/// Writes one line to stderr.
+pub(crate) fn note(line: &str) {
+    let mut out = std::io::stderr().lock();
+    writeln!(out, "glovebox: {line}").unwrap_or_default();
+}
+
+/// Says what failed, why, and how to mend it, and gives the exit code.
+pub(crate) fn fail(code: u8, error: &dyn Error, mend: &str) -> ExitCode {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    if mend.is_empty() {
+        note(&line);
+    } else {
+        note(&format!("{line}\n  mend: {mend}"));
+    }
+    ExitCode::from(code)
+}

@@ -1,0 +1,113 @@
+//! `glovebox run`: one job here. Its output is this command's output, its exit code this command's.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use glovebox_cell::supervise;
+use glovebox_runner::{EmbeddedError, run_one};
+use glovebox_schemas::result::{JobResult, Status};
+use nix::sys::signal::Signal;
+
+use crate::args::RunArgs;
+use crate::report::{HOST, NOT_SUCCEEDED, USAGE, fail, note, print};
+use crate::{isolation, program};
+
+/// Runs the command.
+pub(crate) fn run(args: RunArgs) -> ExitCode {
+    try_run(&args).unwrap_or_else(|code| code)
+}
+
+fn try_run(args: &RunArgs) -> Result<ExitCode, ExitCode> {
+    let catalog = isolation::catalog()?;
+    let mut job = program::job(&args.program, &catalog)
+        .map_err(|error| fail(USAGE, &error, &error.mend()))?;
+    job.stream = !args.json;
+    let (languages, config) = isolation::warden(catalog, 1, &args.isolation)?;
+    let json = args.json;
+    let code = supervise(&config, move |link| {
+        let echo = Arc::new(echo);
+        match run_one(link, languages, job.to_wire_json(), echo) {
+            Ok((result, layers)) => {
+                isolation::note_weaknesses(&layers);
+                i32::from(conclude(&result, json))
+            }
+            Err(EmbeddedError::Launch(error)) => {
+                isolation::fail_launch(&error);
+                i32::from(HOST)
+            }
+            Err(error) => {
+                fail(HOST, &error, "");
+                i32::from(HOST)
+            }
+        }
+    })
+    .map_err(|error| fail(HOST, &error, "free processes or memory on the host"))?;
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(NOT_SUCCEEDED)))
+}
+
+/// The program's output, as it comes.
+fn echo(stream: &'static str, chunk: &[u8]) {
+    use std::io::Write;
+    let written = match stream {
+        "stderr" => std::io::stderr().write_all(chunk),
+        _ => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(chunk).and_then(|()| out.flush())
+        }
+    };
+    // A reader that has gone away is no failure of ours, nor of the program.
+    written.unwrap_or_default();
+}
+
+/// Says what is left to say and gives the exit code.
+fn conclude(result: &JobResult, json: bool) -> u8 {
+    if json {
+        let mut document = result.to_json();
+        document.push(b'\n');
+        print(&document);
+        return match result.status {
+            Status::Succeeded => 0,
+            Status::Error => HOST,
+            _ => NOT_SUCCEEDED,
+        };
+    }
+    explain(result);
+    exit_code(result)
+}
+
+fn explain(result: &JobResult) {
+    if let Some(limit) = result.limit {
+        note(&format!("stopped: the limit {limit} was reached"));
+    }
+    if let Some(error) = &result.error {
+        note(&format!(
+            "{}: {}\n  mend: {}",
+            result.status, error.message, error.hint
+        ));
+    }
+    for denied in &result.denied {
+        note(&format!(
+            "refused: {} ({}×): {}",
+            denied.syscall, denied.count, denied.hint
+        ));
+    }
+    for test in &result.tests {
+        let diff = test.diff.as_deref().unwrap_or_default();
+        note(&format!("test {}: {} {diff}", test.name, test.status));
+    }
+}
+
+/// The program's own exit code where it has one; 0 must mean that it succeeded.
+fn exit_code(result: &JobResult) -> u8 {
+    match (result.status, result.exit_code, &result.signal) {
+        (Status::Succeeded, _, _) => 0,
+        (Status::Error, _, _) => HOST,
+        (Status::Failed, Some(code), _) => u8::try_from(code).unwrap_or(NOT_SUCCEEDED),
+        (Status::Failed, None, Some(signal)) => signal
+            .parse::<Signal>()
+            .ok()
+            .and_then(|signal| u8::try_from(128 + signal as i32).ok())
+            .unwrap_or(NOT_SUCCEEDED),
+        _ => NOT_SUCCEEDED,
+    }
+}

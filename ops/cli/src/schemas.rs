@@ -1,0 +1,19 @@
+//! `glovebox schemas`: writes the generated JSON Schemas, which are checked in and compared in CI.
+
+use std::process::ExitCode;
+
+use crate::args::SchemasArgs;
+use crate::report::{USAGE, fail, print};
+
+/// Runs the command.
+pub(crate) fn run(args: SchemasArgs) -> ExitCode {
+    for (name, text) in glovebox_schemas::json_schemas() {
+        let path = args.out.join(name);
+        if let Err(error) = std::fs::write(&path, text) {
+            let mend = format!("run it in the repository, or make {}", args.out.display());
+            return fail(USAGE, &error, &mend);
+        }
+        print(format!("{}\n", path.display()).as_bytes());
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,120 @@
+//! What every cell of one profile has in common, decided before the first job is read.
+//!
+//! The warden gets its blueprints when it starts and never later: whoever takes over the runner can
+//! choose among them, but can't make a weaker one. Must never hold anything that a job supplied.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use seccompiler::sock_filter;
+use serde::{Deserialize, Serialize};
+
+/// The plan that all cells of one profile are built from.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    /// The profile's name; for messages.
+    pub name: String,
+    /// Host paths that the cell sees, read-only, at the same place. A symbolic link is copied as one.
+    pub root: Vec<RootPath>,
+    /// Whether files in the working folder and in `/tmp` may be executed.
+    pub exec_workdir: bool,
+    /// The system calls that are allowed, and how the others are refused.
+    pub filter: Filter,
+    /// No launch may ask for more than this.
+    pub ceilings: Limits,
+    /// `RLIMIT_NOFILE`: how many descriptors one process may have open.
+    pub open_files: u64,
+    /// CPU bandwidth of the whole cell in thousandths of one processor.
+    pub cpus_milli: u32,
+}
+
+/// One host path of a cell's root.
+#[derive(Clone, Debug)]
+pub struct RootPath {
+    /// Absolute, on the host and in the cell alike.
+    pub path: PathBuf,
+    /// Whether the cell can do without it.
+    pub optional: bool,
+}
+
+/// A compiled allowlist: allowed calls pass, every other one asks the listener.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// The BPF program that seccomp(2) installs.
+    pub program: Vec<sock_filter>,
+    /// How the calls that reach the listener are answered, by number. What is not listed gets
+    /// [`Refusal::Eperm`].
+    pub refusals: Vec<(u32, Refusal)>,
+}
+
+/// How a call that is not allowed is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `EPERM`, and it is reported.
+    Eperm,
+    /// `ENOSYS`, so that a library falls back, and it is reported.
+    Enosys,
+    /// `ENOSYS`, not reported: every program makes this call and has a fallback for it.
+    Fallback,
+    /// The cell is ended, and it is reported.
+    Kill,
+}
+
+impl Filter {
+    /// The answer to call number `nr`.
+    pub(crate) fn refusal(&self, nr: u32) -> Refusal {
+        self.refusals
+            .binary_search_by_key(&nr, |(number, _)| *number)
+            .ok()
+            .and_then(|at| self.refusals.get(at))
+            .map_or(Refusal::Eperm, |(_, refusal)| *refusal)
+    }
+
+    /// Sorted by number, as [`Filter::refusal`] needs it.
+    pub(crate) fn sorted(mut self) -> Filter {
+        self.refusals.sort_by_key(|(nr, _)| *nr);
+        self
+    }
+}
+
+impl Refusal {
+    /// The error that the caller gets.
+    pub(crate) fn errno(self) -> Errno {
+        match self {
+            Refusal::Eperm | Refusal::Kill => Errno::PERM,
+            Refusal::Enosys | Refusal::Fallback => Errno::NOSYS,
+        }
+    }
+}
+
+/// What one job may use at the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// From the start of the program to its end.
+    pub wall: Duration,
+    /// CPU time of all its processes together.
+    pub cpu: Duration,
+    /// Bytes of memory, with the files it writes; no swap beyond it.
+    pub memory: u64,
+    /// Bytes of files in the working folder, `/tmp` and `/dev/shm` together.
+    pub disk: u64,
+    /// Processes and threads at one time.
+    pub processes: u64,
+}
+
+impl Limits {
+    /// The name of the first limit that is above `ceiling`.
+    #[must_use]
+    pub fn first_above(&self, ceiling: &Limits) -> Option<&'static str> {
+        [
+            ("wall", self.wall > ceiling.wall),
+            ("cpu", self.cpu > ceiling.cpu),
+            ("memory", self.memory > ceiling.memory),
+            ("disk", self.disk > ceiling.disk),
+            ("processes", self.processes > ceiling.processes),
+        ]
+        .into_iter()
+        .find_map(|(name, above)| above.then_some(name))
+    }
+}

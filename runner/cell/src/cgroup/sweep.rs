@@ -1,0 +1,61 @@
+//! Removing groups: a warden's own at its end, and those that a power cut or `kill -9` left.
+//!
+//! A base group is named after the process that made it and that process's start time, so that a
+//! later warden knows whether its maker still lives. Must never touch a group of a living maker.
+
+use std::fs;
+
+use super::Found;
+use super::folder::Folder;
+
+const PREFIX: &str = "glovebox.";
+
+/// The name of this process's base group.
+pub(super) fn own_name() -> String {
+    let pid = std::process::id();
+    format!("{PREFIX}{pid}.{}", start_time(pid).unwrap_or(0))
+}
+
+/// Field 22 of proc_pid_stat(5): when the process started, in clock ticks since boot.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(19)?.parse().ok()
+}
+
+fn maker_lives(name: &str) -> Option<bool> {
+    let (pid, start) = name.strip_prefix(PREFIX)?.split_once('.')?;
+    let pid = pid.parse().ok()?;
+    let start: u64 = start.parse().ok()?;
+    Some(start_time(pid) == Some(start))
+}
+
+/// Removes what dead wardens left. What can't be removed is left for the next sweep.
+pub(crate) fn sweep_stale(found: &Found) {
+    for path in found.parents() {
+        let (Ok(entries), Ok(parent)) = (fs::read_dir(&path), Folder::open(&path)) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name.to_str().and_then(maker_lives) == Some(false) {
+                parent.remove(&name).unwrap_or_default();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_living_maker_is_known_by_pid_and_start() {
+        let mine = own_name();
+        assert_eq!(maker_lives(&mine), Some(true));
+        let pid = std::process::id();
+        assert_eq!(maker_lives(&format!("{PREFIX}{pid}.1")), Some(false));
+        assert_eq!(maker_lives("user.slice"), None);
+        assert_eq!(maker_lives("glovebox.x.y"), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! Who the job is: a uid and gid of its slot's own, and no capability.
+//!
+//! Must never leave a supplementary group or a capability behind; both have survived a changed uid
+//! in other runners.
+
+use nix::sched::{CloneFlags, unshare};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+
+use super::errno;
+
+/// Where the cell's ids come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// The warden is root: ids of the host, one for the init of cells and one for each slot's job.
+    Host {
+        /// Runs the cell's init.
+        init: u32,
+        /// Runs the slot's jobs and nothing else.
+        job: u32,
+    },
+    /// The warden is an ordinary user in a user namespace of its own. The job gets one more user
+    /// namespace, in which the only id is not 0. Weaker: outside it is the user's own id.
+    Nested,
+}
+
+/// The id that a job of an ordinary user sees as its own.
+pub(crate) const NESTED_ID: u32 = 1000;
+
+impl Identity {
+    /// The id as the job sees it.
+    pub(crate) fn inside(self) -> u32 {
+        match self {
+            Identity::Host { job, .. } => job,
+            Identity::Nested => NESTED_ID,
+        }
+    }
+
+    /// The owner of the job's folders, as the warden sees it.
+    pub(crate) fn owner(self) -> Option<u32> {
+        match self {
+            Identity::Host { job, .. } => Some(job),
+            Identity::Nested => None,
+        }
+    }
+}
+
+/// Changes all ids of the calling process to `id`, groups first: afterwards it could not any more.
+pub(crate) fn become_id(id: u32) -> Result<(), Errno> {
+    let gid = Gid::from_raw(id);
+    let uid = Uid::from_raw(id);
+    set_thread_groups(&[])?;
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)
+}
+
+/// Enters a user namespace with one id in it, [`NESTED_ID`] (user_namespaces(7)).
+pub(crate) fn become_nested() -> Result<(), Errno> {
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(errno)?;
+    write_once(c"/proc/self/setgroups", b"deny")?;
+    write_once(c"/proc/self/gid_map", b"1000 0 1")?;
+    write_once(c"/proc/self/uid_map", b"1000 0 1")
+}
+
+fn write_once(path: &std::ffi::CStr, value: &[u8]) -> Result<(), Errno> {
+    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    match rustix::io::write(&file, value)? {
+        written if written == value.len() => Ok(()),
+        _ => Err(Errno::IO),
+    }
+}
+
+/// Empties every set of capabilities of the calling process but the bounding one.
+pub(crate) fn drop_capabilities() -> Result<(), Errno> {
+    clear_ambient_capability_set()?;
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, none)
+}
+
+/// For helpers that look at what a job left: as that job, and with no more than it had.
+pub(crate) fn become_powerless(identity: Identity) -> Result<(), Errno> {
+    if let Identity::Host { job, .. } = identity {
+        become_id(job)?;
+    }
+    drop_capabilities()?;
+    rustix::thread::set_no_new_privs(true)
+}

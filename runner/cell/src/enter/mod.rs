@@ -1,0 +1,91 @@
+//! The way into a cell: everything between fork and exec, in its one right order.
+//!
+//! Two processes walk it. The cell's init ([`house`]) is process 1 of the new pid namespace: it
+//! builds what the cell sees and then forks the job's own process ([`inmate`]), which gives up every
+//! power and becomes the program. Init stays behind, without power ([`init`]): it names refused
+//! calls, reaps orphans, and takes the whole cell with it when it ends.
+//!
+//! The order is the security property. Each stage is a type and each step consumes the stage before
+//! it, so that a wrong order does not compile.
+//!
+//! Nothing here may allocate, lock, or read what the job supplied but its files, whose bytes are
+//! copied by the kernel: this runs in forked children (signal-safety(7)).
+
+mod house;
+mod identity;
+mod init;
+mod inmate;
+
+use std::ffi::CString;
+use std::marker::PhantomData;
+use std::os::fd::RawFd;
+
+pub(crate) use house::enter;
+pub(crate) use identity::{Identity, become_id, become_powerless, drop_capabilities};
+
+use crate::blueprint::Filter;
+use crate::cgroup::WayIn;
+use crate::protocol::FileSpec;
+use crate::report::Report;
+use crate::sys::image::Image;
+
+/// The job's folders, at these places in the cell. Their tmpfs is attached here first.
+pub(crate) const ATTIC: &std::ffi::CStr = c".cell";
+/// Folders of the job's tmpfs and where each appears in the cell.
+pub(crate) const FOLDERS: [(&std::ffi::CStr, &std::ffi::CStr); 3] = [
+    (c".cell/work", c"work"),
+    (c".cell/tmp", c"tmp"),
+    (c".cell/shm", c"dev/shm"),
+];
+/// The working folder, as the job sees it.
+pub(crate) const WORK: &std::ffi::CStr = c"/work";
+
+/// Everything a cell needs, prepared by the warden before it forks.
+pub(crate) struct Entry<'a> {
+    pub(crate) report: &'a Report,
+    /// A pidfd of the warden itself: readable once it is dead.
+    pub(crate) warden: RawFd,
+    pub(crate) stdio: [RawFd; 3],
+    /// The memfd with the files' contents, and where they begin in it.
+    pub(crate) contents: RawFd,
+    pub(crate) contents_offset: u64,
+    pub(crate) files: &'a [FileSpec],
+    /// The folders that the files need, parents first.
+    pub(crate) folders: &'a [CString],
+    /// The job's tmpfs, not attached yet.
+    pub(crate) workspace: RawFd,
+    /// The slot's network namespace.
+    pub(crate) network: RawFd,
+    /// The blueprint's prepared root, a path in the warden's mount namespace.
+    pub(crate) root: &'a std::ffi::CStr,
+    pub(crate) identity: Identity,
+    pub(crate) rlimits: &'a [(nix::sys::resource::Resource, u64)],
+    pub(crate) way_in: &'a WayIn,
+    pub(crate) filter: &'a Filter,
+    /// 0 when Landlock may be missing and is.
+    pub(crate) landlock_abi: u32,
+    pub(crate) exec_workdir: bool,
+    pub(crate) image: &'a Image,
+    /// All descriptors above, sorted, without doubles; everything else is closed.
+    pub(crate) keep: &'a [RawFd],
+}
+
+/// A position on the way in; `S` names the last step that was taken.
+struct Stage<'a, S> {
+    entry: &'a Entry<'a>,
+    at: PhantomData<S>,
+}
+
+impl<'a, S> Stage<'a, S> {
+    fn next<T>(self) -> Stage<'a, T> {
+        Stage {
+            entry: self.entry,
+            at: PhantomData,
+        }
+    }
+}
+
+/// nix's errors are the same numbers in another type.
+pub(crate) fn errno(error: nix::Error) -> rustix::io::Errno {
+    rustix::io::Errno::from_raw_os_error(error as i32)
+}

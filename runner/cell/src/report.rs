@@ -1,0 +1,155 @@
+//! What a cell's own first processes tell the warden, through a page that the job never sees.
+//!
+//! Written by trusted code between fork and exec and by the cell's init; read by the warden once the
+//! cell is dead. Must never be mapped in a process that runs the job's code.
+
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+
+use rustix::io::Errno;
+
+use crate::evidence::RefusedCall;
+use crate::step::Step;
+
+/// How many different refused calls are told apart; programs that make more are told the first.
+const REFUSED_KINDS: usize = 64;
+
+const ENDED_NOT: u32 = 0;
+const ENDED_CODE: u32 = 1;
+const ENDED_SIGNAL: u32 = 2;
+const ENDED_REFUSED: u32 = 3;
+
+/// A step that failed, and why.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failure {
+    pub(crate) step: Step,
+    pub(crate) errno: Errno,
+}
+
+/// For `map_err`: an errno becomes a [`Failure`] of `step`.
+pub(crate) fn at(step: Step) -> impl Fn(Errno) -> Failure {
+    move |errno| Failure { step, errno }
+}
+
+/// How the job's first process ended, as the cell's init saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Code(i32),
+    Signal(i32),
+    /// Init ended the cell because of this call.
+    Refused(u32),
+}
+
+/// The shared record. Zero everywhere means: nothing happened yet.
+///
+/// Atomics only: two processes use it at once (see [`crate::sys::page`]).
+pub(crate) struct Report {
+    failed_step: AtomicU32,
+    failed_errno: AtomicI32,
+    started: AtomicU64,
+    listener: AtomicI32,
+    ended: AtomicU32,
+    ended_value: AtomicI32,
+    refused: [RefusedSlot; REFUSED_KINDS],
+}
+
+struct RefusedSlot {
+    /// The call's number plus one; zero is an empty place.
+    nr: AtomicU32,
+    count: AtomicU64,
+}
+
+impl Report {
+    /// Back to zero, for the slot's next cell.
+    pub(crate) fn reset(&self) {
+        self.failed_step.store(0, Ordering::Relaxed);
+        self.failed_errno.store(0, Ordering::Relaxed);
+        self.started.store(0, Ordering::Relaxed);
+        self.listener.store(0, Ordering::Relaxed);
+        self.ended_value.store(0, Ordering::Relaxed);
+        for slot in &self.refused {
+            slot.nr.store(0, Ordering::Relaxed);
+            slot.count.store(0, Ordering::Relaxed);
+        }
+        self.ended.store(ENDED_NOT, Ordering::Release);
+    }
+
+    pub(crate) fn fail(&self, failure: Failure) {
+        self.failed_errno
+            .store(failure.errno.raw_os_error(), Ordering::Relaxed);
+        self.failed_step
+            .store(failure.step as u32, Ordering::Release);
+    }
+
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let step = Step::from_number(self.failed_step.load(Ordering::Acquire))?;
+        let errno = Errno::from_raw_os_error(self.failed_errno.load(Ordering::Relaxed));
+        Some(Failure { step, errno })
+    }
+
+    /// Nanoseconds of `CLOCK_MONOTONIC` when the program replaced our code.
+    pub(crate) fn mark_started(&self, now: u64) {
+        self.started.store(now, Ordering::Release);
+    }
+
+    pub(crate) fn started(&self) -> Option<u64> {
+        Some(self.started.load(Ordering::Acquire)).filter(|at| *at > 0)
+    }
+
+    pub(crate) fn set_listener(&self, fd: i32) {
+        self.listener.store(fd, Ordering::Release);
+    }
+
+    pub(crate) fn listener(&self) -> Option<i32> {
+        Some(self.listener.load(Ordering::Acquire)).filter(|fd| *fd > 0)
+    }
+
+    pub(crate) fn mark_ended(&self, ended: Ended) {
+        let (kind, value) = match ended {
+            Ended::Code(code) => (ENDED_CODE, code),
+            Ended::Signal(signal) => (ENDED_SIGNAL, signal),
+            Ended::Refused(nr) => (ENDED_REFUSED, nr.cast_signed()),
+        };
+        self.ended_value.store(value, Ordering::Relaxed);
+        self.ended.store(kind, Ordering::Release);
+    }
+
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        let kind = self.ended.load(Ordering::Acquire);
+        let value = self.ended_value.load(Ordering::Relaxed);
+        match kind {
+            ENDED_CODE => Some(Ended::Code(value)),
+            ENDED_SIGNAL => Some(Ended::Signal(value)),
+            ENDED_REFUSED => Some(Ended::Refused(value.cast_unsigned())),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn count_refused(&self, nr: u32) {
+        let tag = nr.wrapping_add(1);
+        for slot in &self.refused {
+            let there = slot.nr.load(Ordering::Relaxed);
+            if there == tag || there == 0 {
+                slot.nr.store(tag, Ordering::Relaxed);
+                slot.count.fetch_add(1, Ordering::Release);
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn refused(&self) -> Vec<RefusedCall> {
+        self.refused
+            .iter()
+            .map(|slot| {
+                (
+                    slot.nr.load(Ordering::Relaxed),
+                    slot.count.load(Ordering::Acquire),
+                )
+            })
+            .take_while(|(tag, _)| *tag != 0)
+            .map(|(tag, count)| RefusedCall {
+                nr: tag.wrapping_sub(1),
+                count,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,222 @@
+//! Two processes, two powers: this one starts both, and starts the warden anew when it dies.
+//!
+//! The calling process stays behind as their parent: it does nothing but wait for signals, so that
+//! there is always somebody with the power to start a warden and to sweep what one left. Must run
+//! before any thread exists.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, WaitOptions, wait, waitpid};
+
+use crate::enter::{become_id, drop_capabilities};
+use crate::protocol;
+use crate::sys::fork::{Forked, exit_now, fork};
+use crate::warden::{self, WardenConfig};
+
+/// Travels beside a warden's socket; an empty packet would look like the end of the line.
+const HERE: u8 = 1;
+
+/// Exit code when the worker could not be started in its unprivileged state.
+const WORKER_BROKEN: i32 = 5;
+
+/// The worker's end of its line to the supervisor: sockets of wardens arrive here.
+#[derive(Debug)]
+pub struct Link {
+    socket: OwnedFd,
+}
+
+/// Why a worker got no warden.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The supervisor is gone.
+    #[error("the supervisor is gone")]
+    Orphaned,
+    /// The line is broken.
+    #[error("receiving a warden's socket")]
+    Line(#[source] nix::Error),
+}
+
+impl Link {
+    /// The socket on which wardens' sockets arrive; the first is on its way from the start.
+    #[must_use]
+    pub fn into_socket(self) -> OwnedFd {
+        self.socket
+    }
+
+    /// Takes the next warden's socket from what [`Link::into_socket`] gave. Blocks unless that was
+    /// made non-blocking.
+    ///
+    /// # Errors
+    /// When the supervisor is gone or the line is broken, `EAGAIN` included.
+    pub fn next_warden(socket: BorrowedFd<'_>) -> Result<OwnedFd, WorkerError> {
+        match protocol::receive::<u8>(socket) {
+            Ok(Some((_, mut descriptors))) => descriptors.pop().ok_or(WorkerError::Orphaned),
+            Ok(None) => Err(WorkerError::Orphaned),
+            Err(error) => Err(WorkerError::Line(error)),
+        }
+    }
+}
+
+/// Runs `worker` without any power beside a warden with all of it, until the worker returns; gives
+/// the worker's exit code.
+///
+/// SIGTERM, SIGINT and SIGHUP are passed on to the worker. Both die with this process.
+///
+/// # Errors
+/// When a process can't be made.
+pub fn supervise(config: &WardenConfig, worker: impl FnOnce(Link) -> i32) -> std::io::Result<i32> {
+    let mut mask = SigSet::empty();
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+    ] {
+        mask.add(signal);
+    }
+    mask.thread_block()?;
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    let (ours, theirs) = protocol::pair()?;
+    let worker_pid = match fork(0, None)? {
+        Forked::Parent { pid, .. } => pid,
+        Forked::Child => {
+            drop((ours, signals));
+            run_worker(config, theirs, worker)
+        }
+    };
+    drop(theirs);
+    let mut supervisor = Supervisor {
+        config,
+        link: ours,
+        worker: worker_pid,
+        warden: None,
+    };
+    supervisor.start_warden()?;
+    supervisor.watch(&signals)
+}
+
+fn run_worker(config: &WardenConfig, socket: OwnedFd, worker: impl FnOnce(Link) -> i32) -> ! {
+    let ready = rustix::process::set_parent_process_death_signal(None)
+        .and_then(|()| become_unprivileged(config.uid_base))
+        .and_then(|()| {
+            let death = Some(rustix::process::Signal::KILL);
+            rustix::process::set_parent_process_death_signal(death)
+        })
+        .is_ok();
+    let unblocked = SigSet::empty().thread_set_mask().is_ok();
+    let code = if ready && unblocked {
+        worker(Link { socket })
+    } else {
+        WORKER_BROKEN
+    };
+    std::process::exit(code)
+}
+
+/// The runner reads what strangers sent: it keeps no id of the host's and no capability. An ordinary
+/// user's runner keeps the user's id.
+fn become_unprivileged(uid_base: Option<u32>) -> Result<(), rustix::io::Errno> {
+    if warden::is_privileged() {
+        become_id(warden::id_base(
+            uid_base,
+            std::os::unix::process::parent_id(),
+        ))?;
+    }
+    drop_capabilities()?;
+    rustix::thread::set_no_new_privs(true)
+}
+
+struct Supervisor<'a> {
+    config: &'a WardenConfig,
+    link: OwnedFd,
+    worker: Pid,
+    warden: Option<Pid>,
+}
+
+impl Supervisor<'_> {
+    /// Forks a warden and sends its socket to the worker.
+    fn start_warden(&mut self) -> std::io::Result<()> {
+        let (wardens, workers) = protocol::pair()?;
+        match fork(0, None)? {
+            Forked::Parent { pid, .. } => self.warden = Some(pid),
+            Forked::Child => {
+                drop(workers);
+                rustix::thread::set_name(c"glovebox-warden").unwrap_or_default();
+                exit_now(warden::run(self.config, &wardens))
+            }
+        }
+        // A worker that has just ended is seen by the caller's next wait.
+        protocol::send(self.link.as_fd(), &HERE, &[workers.as_fd()]).unwrap_or_default();
+        Ok(())
+    }
+
+    fn watch(&mut self, signals: &SignalFd) -> std::io::Result<i32> {
+        loop {
+            if let Some(code) = self.reap()? {
+                return Ok(code);
+            }
+            let fd = signals.as_fd();
+            match poll(&mut [PollFd::new(&fd, PollFlags::IN)], None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            while let Some(signal) = signals.read_signal()? {
+                self.pass_on(signal.ssi_signo);
+            }
+        }
+    }
+
+    fn pass_on(&self, number: u32) {
+        let signal = match i32::try_from(number).map(Signal::try_from) {
+            Ok(Ok(Signal::SIGTERM)) => rustix::process::Signal::TERM,
+            Ok(Ok(Signal::SIGINT)) => rustix::process::Signal::INT,
+            Ok(Ok(Signal::SIGHUP)) => rustix::process::Signal::HUP,
+            _ => return,
+        };
+        // A worker that has just ended is reaped in the next turn.
+        rustix::process::kill_process(self.worker, signal).unwrap_or_default();
+    }
+
+    /// Reaps both children as they end. The worker's end is the end; a warden's is mended.
+    fn reap(&mut self) -> std::io::Result<Option<i32>> {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.worker => {
+                    self.bury_warden()?;
+                    let code = status.exit_status();
+                    let signal = status.terminating_signal().map(|signal| 128 + signal);
+                    return Ok(code.or(signal));
+                }
+                Ok(Some((pid, status))) if Some(pid) == self.warden => {
+                    self.warden = None;
+                    // One that was killed is mended. One that ended by itself has told the worker
+                    // why it can't work, and another one would say the same.
+                    if status.signaled() {
+                        self.start_warden()?;
+                    }
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(None),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The worker is gone, so the warden's socket is closed and it ends by itself; wait for it, since
+    /// nothing may be left when we return.
+    fn bury_warden(&self) -> std::io::Result<()> {
+        if let Some(pid) = self.warden {
+            loop {
+                match waitpid(Some(pid), WaitOptions::empty()) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    Ok(_) | Err(rustix::io::Errno::CHILD) => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+}

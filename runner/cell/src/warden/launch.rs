@@ -1,0 +1,183 @@
+//! A launch as it arrives: unpacked and checked before anything is done with it.
+//!
+//! The runner is not trusted here. Whatever it asks beyond a blueprint's ceiling, or by a path that
+//! leads anywhere but down, is refused.
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Component, Path};
+
+use rustix::io::Errno;
+
+use crate::blueprint::Blueprint;
+use crate::protocol::{LAUNCH_BYTES, Launch};
+use crate::report::Failure;
+use crate::step::Step;
+use crate::sys::image::Image;
+
+/// A launch with its descriptors.
+pub(super) struct Parcel {
+    pub(super) launch: Launch,
+    pub(super) image: Image,
+    pub(super) stdio: [OwnedFd; 3],
+    /// The memfd, and where the files' contents begin in it.
+    pub(super) contents: OwnedFd,
+    pub(super) contents_offset: u64,
+    /// Where output files go.
+    pub(super) outputs: Option<OwnedFd>,
+    /// The folders that the files need, parents first.
+    pub(super) folders: Vec<CString>,
+}
+
+/// The runner sent something that it never should.
+pub(super) fn malformed() -> Failure {
+    Failure {
+        step: Step::Check,
+        errno: Errno::INVAL,
+    }
+}
+
+impl Parcel {
+    /// Unpacks and checks.
+    pub(super) fn open(
+        launch_bytes: u64,
+        descriptors: Vec<OwnedFd>,
+        blueprints: &[Blueprint],
+    ) -> Result<Parcel, Failure> {
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || descriptors.next().ok_or_else(malformed);
+        let stdio = [next()?, next()?, next()?];
+        let contents = File::from(next()?);
+        let outputs = descriptors.next();
+        let mut launch = read_launch(&contents, launch_bytes)?;
+        let blueprint = blueprints
+            .get(usize::from(launch.blueprint))
+            .ok_or_else(malformed)?;
+        if launch.limits.first_above(&blueprint.ceilings).is_some()
+            || launch.outputs.is_empty() != outputs.is_none()
+        {
+            return Err(malformed());
+        }
+        let length = contents.metadata().map_err(|_| malformed())?.len();
+        let folders = check_files(&launch, length.checked_sub(launch_bytes))?;
+        let image = Image::new(
+            std::mem::take(&mut launch.argv),
+            std::mem::take(&mut launch.env),
+        )
+        .ok_or_else(malformed)?;
+        Ok(Parcel {
+            launch,
+            image,
+            stdio,
+            contents: OwnedFd::from(contents),
+            contents_offset: launch_bytes,
+            outputs,
+            folders,
+        })
+    }
+}
+
+fn read_launch(memfd: &File, bytes: u64) -> Result<Launch, Failure> {
+    if bytes > LAUNCH_BYTES {
+        return Err(malformed());
+    }
+    let mut buffer = vec![0; usize::try_from(bytes).map_err(|_| malformed())?];
+    memfd
+        .read_exact_at(&mut buffer, 0)
+        .map_err(|_| malformed())?;
+    postcard::from_bytes(&buffer).map_err(|_| malformed())
+}
+
+/// Checks paths and sizes; gives the folders to make.
+fn check_files(launch: &Launch, available: Option<u64>) -> Result<Vec<CString>, Failure> {
+    let mut folders = BTreeSet::new();
+    let mut total: u64 = 0;
+    for file in &launch.files {
+        total = total.checked_add(file.size).ok_or_else(malformed)?;
+        let text = file.path.to_str().map_err(|_| malformed())?;
+        let path = Path::new(text);
+        let downwards = path.components().all(|c| matches!(c, Component::Normal(_)));
+        // Components are compared as text, too: `a//b` and `a/.` have only normal ones.
+        let literal = text.split('/').all(|name| !matches!(name, "" | "." | ".."));
+        if !downwards || !literal {
+            return Err(malformed());
+        }
+        folders.extend(
+            path.ancestors()
+                .skip(1)
+                .filter(|ancestor| !ancestor.as_os_str().is_empty())
+                .map(Path::to_owned),
+        );
+    }
+    if available != Some(total) {
+        return Err(malformed());
+    }
+    folders
+        .into_iter()
+        .map(|folder| CString::new(folder.into_os_string().into_encoded_bytes()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| malformed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blueprint::Limits;
+    use crate::protocol::FileSpec;
+    use std::time::Duration;
+
+    fn launch(paths: &[&str]) -> Launch {
+        Launch {
+            blueprint: 0,
+            limits: Limits {
+                wall: Duration::from_secs(1),
+                cpu: Duration::from_secs(1),
+                memory: 1,
+                disk: 1,
+                processes: 1,
+            },
+            argv: vec![],
+            env: vec![],
+            files: paths
+                .iter()
+                .map(|path| FileSpec {
+                    path: CString::new(*path).unwrap_or_default(),
+                    size: 1,
+                })
+                .collect(),
+            outputs: vec![],
+            outputs_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn folders_come_parents_first_and_once() {
+        let launch = launch(&["a/b/c.txt", "a/d.txt", "e.txt"]);
+        let folders = check_files(&launch, Some(3)).ok();
+        assert_eq!(folders, Some(vec![c"a".to_owned(), c"a/b".to_owned()]));
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_refused() {
+        for path in [
+            "../x", "/x", "a/../b", "a//b", "a/./b", "./a", "a/", "", ".",
+        ] {
+            assert!(
+                check_files(&launch(&[path]), Some(1)).is_err(),
+                "{path:?} was accepted"
+            );
+        }
+    }
+
+    #[test]
+    fn contents_must_be_exactly_there() {
+        let launch = launch(&["a"]);
+        assert!(check_files(&launch, Some(0)).is_err());
+        assert!(check_files(&launch, Some(2)).is_err());
+        assert!(check_files(&launch, None).is_err());
+        assert!(check_files(&launch, Some(1)).is_ok());
+    }
+}

@@ -1,0 +1,235 @@
+//! The warden: the one process with power. It makes cells, watches them and reaps them.
+//!
+//! Single-threaded, without network, and small enough to audit in an evening. It reads two things
+//! only: the [`Request`]s of the runner, which it does not trust, and the kernel's own counters. Must
+//! never parse what a job supplied or printed. When the runner's socket closes it kills every cell,
+//! removes every cgroup, and ends.
+
+mod collect;
+mod launch;
+mod power;
+mod root;
+mod slot;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::blueprint::Blueprint;
+use crate::cgroup::{self, Found, Tree};
+use crate::host::{self, Layer};
+use crate::protocol::{self, Event, Request};
+use crate::report::Failure;
+use launch::Parcel;
+pub(crate) use power::{id_base, is_privileged};
+use slot::Slot;
+
+/// How often a running cell's counters are looked at. Between two looks a job can overrun its CPU
+/// limit by as much as this on each processor.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a warden is started with. It learns nothing else about isolation later.
+#[derive(Clone, Debug)]
+pub struct WardenConfig {
+    /// One for each profile.
+    pub blueprints: Vec<Blueprint>,
+    /// How many cells at one time.
+    pub slots: u16,
+    /// First of 1,024 unused uids and gids; chosen by pid from a range that systemd leaves unused if
+    /// `None`.
+    pub uid_base: Option<u32>,
+    /// Layers whose absence is accepted.
+    pub allow_missing: AllowMissing,
+}
+
+/// Layers whose absence the operator accepts. Anything else that is missing is a refusal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AllowMissing {
+    /// No cgroup: memory and processes are limited by rlimits only, which is weaker.
+    pub cgroup: bool,
+    /// No Landlock: files are protected by the mount namespace and the uid only.
+    pub landlock: bool,
+}
+
+/// Why no cell can be made on this host.
+#[derive(Debug)]
+pub(crate) struct Unable {
+    pub(crate) message: String,
+    pub(crate) mend: String,
+}
+
+/// Runs the warden until the runner is gone. Called in a process of its own.
+pub(crate) fn run(config: &WardenConfig, socket: &OwnedFd) -> i32 {
+    let mut warden = match Warden::new(config) {
+        Ok(warden) => warden,
+        Err(Unable { message, mend }) => {
+            let event = Event::Unable { message, mend };
+            // If the runner is gone already, there is nobody left to tell.
+            protocol::send(socket.as_fd(), &event, &[]).unwrap_or_default();
+            return 1;
+        }
+    };
+    let ready = Event::Ready {
+        layers: warden.layers.clone(),
+    };
+    match protocol::send(socket.as_fd(), &ready, &[]) {
+        Ok(()) => warden.serve(socket),
+        Err(_) => 0,
+    }
+}
+
+struct Warden {
+    blueprints: Vec<Blueprint>,
+    slots: Vec<Slot>,
+    host: slot::Host,
+    layers: Vec<Layer>,
+    _tree: Tree,
+}
+
+impl Warden {
+    fn new(config: &WardenConfig) -> Result<Warden, Unable> {
+        let blueprints: Vec<_> = config
+            .blueprints
+            .iter()
+            .cloned()
+            .map(|mut blueprint| {
+                blueprint.filter = blueprint.filter.sorted();
+                blueprint
+            })
+            .collect();
+        let found = cgroup::locate();
+        let layers = host::required(&found, config.allow_missing)?;
+        cgroup::sweep_stale(&found);
+        let tree = Tree::new(&found).map_err(unable_cgroup)?;
+        let power = power::take(config.uid_base, config.slots)?;
+        let networks = power::empty_networks(config.slots)?;
+        let roots = root::build(&blueprints, &power.identities)?;
+        let pidfd = power::settle()?;
+        let slots = (0..config.slots)
+            .zip(power.identities.into_iter().zip(networks))
+            .map(|(number, (identity, network))| {
+                let group = tree.group(number).map_err(unable_cgroup)?;
+                Slot::new(number, identity, network, group)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Warden {
+            blueprints,
+            slots,
+            host: slot::Host {
+                pidfd,
+                roots,
+                landlock_abi: crate::sys::landlock::abi(),
+                cgroup: !matches!(found, Found::Missing(_)),
+            },
+            layers,
+            _tree: tree,
+        })
+    }
+
+    /// One turn: wait for the runner, for the end of a cell, or for the next look at the counters.
+    fn serve(&mut self, socket: &OwnedFd) -> i32 {
+        loop {
+            let ready = match self.wait(socket) {
+                Ok(ready) => ready,
+                Err(_) => return 1,
+            };
+            for slot in &mut self.slots {
+                if let Some(event) = slot.turn()
+                    && protocol::send(socket.as_fd(), &event, &[]).is_err()
+                {
+                    return 0;
+                }
+            }
+            if ready && !self.listen(socket) {
+                return 0;
+            }
+        }
+    }
+
+    fn wait(&self, socket: &OwnedFd) -> Result<bool, rustix::io::Errno> {
+        let mut fds = vec![PollFd::new(socket, PollFlags::IN)];
+        fds.extend(
+            self.slots
+                .iter()
+                .filter_map(Slot::watched)
+                .map(|pidfd| PollFd::new(pidfd, PollFlags::IN)),
+        );
+        let look = Timespec {
+            tv_sec: 0,
+            tv_nsec: i64::from(LOOK.subsec_nanos()),
+        };
+        let timeout = (fds.len() > 1).then_some(&look);
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(fds.first().is_some_and(|fd| !fd.revents().is_empty()))
+    }
+
+    /// Takes one request. False when the runner is gone or speaks nonsense.
+    fn listen(&mut self, socket: &OwnedFd) -> bool {
+        match protocol::receive(socket.as_fd()) {
+            Ok(Some((
+                Request::Launch {
+                    slot,
+                    ticket,
+                    launch_bytes,
+                },
+                descriptors,
+            ))) => match self.launch(slot, ticket, launch_bytes, descriptors) {
+                Ok(()) => true,
+                Err(failure) => {
+                    let event = Event::Failed {
+                        ticket,
+                        step: failure.step,
+                        errno: failure.errno.raw_os_error(),
+                    };
+                    protocol::send(socket.as_fd(), &event, &[]).is_ok()
+                }
+            },
+            Ok(Some((
+                Request::Kill {
+                    slot,
+                    ticket,
+                    reason,
+                },
+                _,
+            ))) => {
+                if let Some(slot) = self.slots.get_mut(usize::from(slot)) {
+                    slot.kill(ticket, reason);
+                }
+                true
+            }
+            Err(nix::Error::EINTR) => true,
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    fn launch(
+        &mut self,
+        slot: u16,
+        ticket: u64,
+        launch_bytes: u64,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        let parcel = Parcel::open(launch_bytes, descriptors, &self.blueprints)?;
+        let blueprint = self
+            .blueprints
+            .get(usize::from(parcel.launch.blueprint))
+            .ok_or_else(launch::malformed)?;
+        let slot = self
+            .slots
+            .get_mut(usize::from(slot))
+            .ok_or_else(launch::malformed)?;
+        slot.launch(ticket, parcel, blueprint, &self.host)
+    }
+}
+
+fn unable_cgroup(error: cgroup::CgroupError) -> Unable {
+    let cause = std::error::Error::source(&error).map_or(String::new(), |e| format!(": {e}"));
+    Unable {
+        message: format!("the cgroup can't be used: {error}{cause}"),
+        mend: "run `glovebox doctor`; under systemd give the service Delegate=yes".to_owned(),
+    }
+}

@@ -1,0 +1,162 @@
+//! Where the warden's power comes from, and how it is cut down to what cells need.
+//!
+//! As root it keeps a handful of capabilities; as an ordinary user it gets them in a user namespace
+//! of its own. Must run before anything of a job is read.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal};
+use rustix::process::{DumpableBehavior, PidfdFlags};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::Unable;
+use crate::enter::Identity;
+use crate::sys::signals;
+
+/// Ids that one warden uses: its runner's, its inits', and one a slot.
+const IDS_EACH: u32 = 1024;
+/// Start of a range that nobody hands out: systemd's table "Users, Groups, UIDs and GIDs" lists
+/// 1879048192 to 2147352575 as unused.
+const UNUSED_IDS: u32 = 1_879_048_192;
+/// The first slot's id, counted from the base.
+const FIRST_SLOT: u32 = 16;
+
+/// What the warden may do and as whom its cells run.
+pub(crate) struct Power {
+    /// One a slot.
+    pub(crate) identities: Vec<Identity>,
+}
+
+/// The ids of the warden started by process `pid`: a block of their own for each, so that two
+/// instances on one host never share a uid.
+pub(crate) fn id_base(configured: Option<u32>, pid: u32) -> u32 {
+    configured.unwrap_or(UNUSED_IDS + pid % 65_536 * IDS_EACH)
+}
+
+/// Whether this process is root with the power to isolate.
+pub(crate) fn is_privileged() -> bool {
+    rustix::process::geteuid().is_root()
+        && rustix::thread::capabilities(None)
+            .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
+/// Enters the warden's own namespaces, through a user namespace where it is not root.
+pub(crate) fn take(uid_base: Option<u32>, slots: u16) -> Result<Power, Unable> {
+    let privileged = is_privileged();
+    if !privileged {
+        enter_user_namespace()?;
+    }
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS)
+        .map_err(|error| Unable {
+            message: format!("namespaces can't be made: {error}"),
+            mend: "run as root, or with CAP_SYS_ADMIN".to_owned(),
+        })?;
+    let base = id_base(uid_base, std::os::unix::process::parent_id());
+    let identities = (0..u32::from(slots)).map(|slot| {
+        if privileged {
+            Identity::Host {
+                init: base + 1,
+                job: base + FIRST_SLOT + slot,
+            }
+        } else {
+            Identity::Nested
+        }
+    });
+    Ok(Power {
+        identities: identities.collect(),
+    })
+}
+
+fn enter_user_namespace() -> Result<(), Unable> {
+    let uid = rustix::process::geteuid().as_raw();
+    let gid = rustix::process::getegid().as_raw();
+    let unable = |what: &str, error: &dyn std::fmt::Display| Unable {
+        message: format!("{what}: {error}"),
+        mend: "run as root, or allow user namespaces: sysctl user.max_user_namespaces, \
+               kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns"
+            .to_owned(),
+    };
+    unshare(CloneFlags::CLONE_NEWUSER)
+        .map_err(|error| unable("a user namespace can't be made", &error))?;
+    for (file, value) in [
+        ("/proc/self/setgroups", "deny".to_owned()),
+        ("/proc/self/gid_map", format!("0 {gid} 1")),
+        ("/proc/self/uid_map", format!("0 {uid} 1")),
+    ] {
+        fs::write(file, value).map_err(|error| unable(&format!("writing {file}"), &error))?;
+    }
+    Ok(())
+}
+
+/// One network namespace a slot with nothing in it, and the warden itself in the last of them: it
+/// has no network from here on.
+pub(crate) fn empty_networks(slots: u16) -> Result<Vec<OwnedFd>, Unable> {
+    let make = || -> std::io::Result<OwnedFd> {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        Ok(OwnedFd::from(fs::File::open("/proc/self/ns/net")?))
+    };
+    (0..slots.max(1))
+        .map(|_| make())
+        .collect::<std::io::Result<_>>()
+        .map_err(|error| Unable {
+            message: format!("a network namespace can't be made: {error}"),
+            mend: "run as root, or raise user.max_net_namespaces".to_owned(),
+        })
+}
+
+/// The last step of the warden's own start. Gives a pidfd of the warden, for the cells to watch.
+///
+/// The empty bounding set is inherited by every cell: nothing that a cell executes can gain a
+/// capability (capabilities(7)).
+pub(crate) fn settle() -> Result<OwnedFd, Unable> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| Unable {
+        message: format!("{what}: {error}"),
+        mend: "this is a fault of Glovebox: please report it".to_owned(),
+    };
+    for capability in CapabilitySet::all().iter() {
+        // EINVAL: a capability that this kernel does not know.
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(failed("dropping the bounding set", &error)),
+        }
+    }
+    let needed = CapabilitySet::SYS_ADMIN
+        | CapabilitySet::SETUID
+        | CapabilitySet::SETGID
+        | CapabilitySet::CHOWN
+        | CapabilitySet::FOWNER
+        | CapabilitySet::DAC_OVERRIDE
+        | CapabilitySet::KILL
+        | CapabilitySet::SYS_RESOURCE;
+    let held = rustix::thread::capabilities(None)
+        .map_err(|error| failed("reading the capabilities", &error))?;
+    let kept = held.permitted & needed;
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, sets)
+        .map_err(|error| failed("reducing the capabilities", &error))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| failed("becoming undumpable", &error))?;
+    signals::reset_to_default();
+    // The runner decides when to stop; a Ctrl-C in the terminal reaches the whole process group.
+    let mut blocked = SigSet::empty();
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+    ] {
+        blocked.add(signal);
+    }
+    blocked
+        .thread_set_mask()
+        .map_err(|error| failed("blocking signals", &error))?;
+    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+        .map_err(|error| failed("opening a pidfd of the warden", &error))
+}

@@ -1,0 +1,281 @@
+//! The read-only roots, one a blueprint, made once and shared by all its cells.
+//!
+//! A cell gets them by cloning the warden's mount namespace, in which nothing else is left: the
+//! warden moves into a tmpfs of its own and detaches the host's tree. Must never attach anything of
+//! the host writable.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags, mount_change, move_mount, open_tree, unmount,
+};
+
+use super::Unable;
+use crate::blueprint::{Blueprint, RootPath};
+use crate::enter::Identity;
+use crate::sys::mount;
+
+/// Folders that every host has; one of them is hidden beneath the warden's own tmpfs.
+const PLACES: [&str; 3] = ["/tmp", "/mnt", "/run"];
+/// Folders of every root that are mount points or hold them.
+const FOLDERS: [&str; 7] = [".cell", "work", "tmp", "proc", "dev", "dev/shm", "etc"];
+/// The devices of a cell; each a bind of the host's.
+const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+const DEVICE_LINKS: [(&str, &str); 4] = [
+    ("/proc/self/fd", "dev/fd"),
+    ("/proc/self/fd/0", "dev/stdin"),
+    ("/proc/self/fd/1", "dev/stdout"),
+    ("/proc/self/fd/2", "dev/stderr"),
+];
+
+/// What one path of the host becomes in a root.
+enum Source {
+    Link { path: PathBuf, to: PathBuf },
+    Folder { path: PathBuf, fd: OwnedFd },
+    File { path: PathBuf, fd: OwnedFd },
+}
+
+/// An operation on a path that failed.
+struct Broken {
+    what: &'static str,
+    path: PathBuf,
+    cause: String,
+}
+
+fn broken<E: std::fmt::Display>(what: &'static str, path: &Path) -> impl FnOnce(E) -> Broken {
+    let path = path.to_owned();
+    move |cause| Broken {
+        what,
+        path,
+        cause: cause.to_string(),
+    }
+}
+
+/// Builds the roots and leaves the host's tree. Gives their paths as the warden sees them now.
+pub(super) fn build(
+    blueprints: &[Blueprint],
+    identities: &[Identity],
+) -> Result<Vec<CString>, Unable> {
+    assemble(blueprints, identities).map_err(|Broken { what, path, cause }| Unable {
+        message: format!("{what} {}: {cause}", path.display()),
+        mend: "run `glovebox doctor`; if a path is missing, install what the profile needs or \
+               list the path as optional in its [root]"
+            .to_owned(),
+    })
+}
+
+fn assemble(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Vec<CString>, Broken> {
+    let slash = Path::new("/");
+    mount_change(
+        slash,
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .map_err(broken("making mounts private beneath", slash))?;
+    // Everything of the host is opened before the host's tree goes out of sight.
+    let sources: Vec<Vec<Source>> = blueprints
+        .iter()
+        .map(|blueprint| sources(&blueprint.root))
+        .collect::<Result<_, _>>()?;
+    let devices: Vec<(&str, OwnedFd)> = DEVICES
+        .into_iter()
+        .map(|name| Ok((name, open_path(&Path::new("/dev").join(name))?)))
+        .collect::<Result<_, Broken>>()?;
+    let nested = identities.contains(&Identity::Nested);
+    let proc = nested
+        .then(|| clone_tree(&open_path(Path::new("/proc"))?, Path::new("/proc"), 0))
+        .transpose()?;
+    let place = PLACES
+        .iter()
+        .map(Path::new)
+        .find(|place| place.is_dir())
+        .unwrap_or(slash);
+    mount_tmpfs(place, "16m")?;
+    std::env::set_current_dir(place).map_err(broken("entering", place))?;
+
+    for (number, sources) in sources.iter().enumerate() {
+        let root = PathBuf::from(number.to_string());
+        make_folder(&root)?;
+        mount_tmpfs(&root, "1m")?;
+        fill(&root, sources, &devices, identities)?;
+        seal(&root)?;
+    }
+    if let Some(tree) = proc {
+        // Linux lets a user namespace mount a new /proc only where an unmasked one is in sight.
+        make_folder(Path::new("proc"))?;
+        attach(&tree, Path::new("proc"))?;
+    }
+    leave_host(place)?;
+    Ok((0..blueprints.len())
+        .filter_map(|number| CString::new(format!("/{number}")).ok())
+        .collect())
+}
+
+fn sources(paths: &[RootPath]) -> Result<Vec<Source>, Broken> {
+    let mut sources = Vec::new();
+    for RootPath { path, optional } in paths {
+        let kind = match fs::symlink_metadata(path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if *optional && error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(broken("looking at", path)(error)),
+        };
+        let path = path.clone();
+        sources.push(if kind.is_symlink() {
+            let to = fs::read_link(&path).map_err(broken("reading the link", &path))?;
+            Source::Link { path, to }
+        } else {
+            let fd = open_path(&path)?;
+            if kind.is_dir() {
+                Source::Folder { path, fd }
+            } else {
+                Source::File { path, fd }
+            }
+        });
+    }
+    Ok(sources)
+}
+
+fn open_path(path: &Path) -> Result<OwnedFd, Broken> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(broken("opening", path))
+}
+
+fn fill(
+    root: &Path,
+    sources: &[Source],
+    devices: &[(&str, OwnedFd)],
+    identities: &[Identity],
+) -> Result<(), Broken> {
+    for folder in FOLDERS {
+        make_folder(&root.join(folder))?;
+    }
+    for source in sources {
+        let place = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
+        let read_only = mount::RDONLY | mount::NOSUID | mount::NODEV;
+        match source {
+            Source::Link { path, to } => {
+                let link = place(path);
+                make_parent(&link)?;
+                symlink(to, &link).map_err(broken("linking", &link))?;
+            }
+            Source::Folder { path, fd } => {
+                let target = place(path);
+                make_folder(&target)?;
+                attach(&clone_tree(fd, path, read_only)?, &target)?;
+            }
+            Source::File { path, fd } => {
+                let target = place(path);
+                make_file(&target, "")?;
+                attach(&clone_tree(fd, path, read_only)?, &target)?;
+            }
+        }
+    }
+    for (name, fd) in devices {
+        let target = root.join("dev").join(name);
+        make_file(&target, "")?;
+        attach(
+            &clone_tree(fd, Path::new(name), mount::NOSUID | mount::NOEXEC)?,
+            &target,
+        )?;
+    }
+    for (to, link) in DEVICE_LINKS {
+        let link = root.join(link);
+        symlink(to, &link).map_err(broken("linking", &link))?;
+    }
+    for (name, text) in accounts(identities) {
+        let path = root.join("etc").join(name);
+        if !path.exists() {
+            make_file(&path, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// The few files of /etc that the C library looks for.
+fn accounts(identities: &[Identity]) -> [(&'static str, String); 4] {
+    let mut ids: Vec<u32> = identities.iter().map(|id| id.inside()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let lines = |line: &dyn Fn(u32) -> String| ids.iter().map(|id| line(*id)).collect::<String>();
+    [
+        (
+            "passwd",
+            lines(&|id| format!("job:x:{id}:{id}::/work:/bin/sh\n")),
+        ),
+        ("group", lines(&|id| format!("job:x:{id}:\n"))),
+        (
+            "nsswitch.conf",
+            "passwd: files\ngroup: files\nhosts: files\n".to_owned(),
+        ),
+        (
+            "hosts",
+            "127.0.0.1 localhost cell\n::1 localhost\n".to_owned(),
+        ),
+    ]
+}
+
+fn clone_tree(fd: &OwnedFd, path: &Path, attributes: u64) -> Result<OwnedFd, Broken> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::AT_RECURSIVE;
+    let tree = open_tree(fd, c"", flags).map_err(broken("binding", path))?;
+    if attributes != 0 {
+        mount::set_attributes(tree.as_fd(), attributes, true)
+            .map_err(broken("making read-only", path))?;
+    }
+    Ok(tree)
+}
+
+fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Broken> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(tree, c"", CWD, target, flags).map_err(broken("mounting at", target))
+}
+
+fn mount_tmpfs(place: &Path, size: &str) -> Result<(), Broken> {
+    let make = || -> Result<OwnedFd, Errno> {
+        let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        rustix::mount::fsconfig_set_string(context.as_fd(), c"size", size)?;
+        rustix::mount::fsconfig_set_string(context.as_fd(), c"mode", c"0755")?;
+        rustix::mount::fsconfig_create(context.as_fd())?;
+        rustix::mount::fsmount(
+            context.as_fd(),
+            FsMountFlags::FSMOUNT_CLOEXEC,
+            MountAttrFlags::MOUNT_ATTR_NOSUID,
+        )
+    };
+    let tree = make().map_err(broken("making a tmpfs for", place))?;
+    attach(&tree, place)
+}
+
+/// Nothing is added to a root after this.
+fn seal(root: &Path) -> Result<(), Broken> {
+    let fd = open_path(root)?;
+    mount::set_attributes(fd.as_fd(), mount::RDONLY | mount::NOSUID, false)
+        .map_err(broken("making read-only", root))
+}
+
+fn leave_host(place: &Path) -> Result<(), Broken> {
+    nix::unistd::pivot_root(".", ".").map_err(broken("changing the root to", place))?;
+    unmount(c".", UnmountFlags::DETACH).map_err(broken("detaching the host's tree from", place))?;
+    std::env::set_current_dir("/").map_err(broken("entering", Path::new("/")))
+}
+
+fn make_parent(path: &Path) -> Result<(), Broken> {
+    path.parent().map_or(Ok(()), make_folder)
+}
+
+fn make_folder(path: &Path) -> Result<(), Broken> {
+    fs::create_dir_all(path).map_err(broken("making the folder", path))
+}
+
+fn make_file(path: &Path, text: &str) -> Result<(), Broken> {
+    make_parent(path)?;
+    fs::write(path, text).map_err(broken("writing", path))
+}

@@ -1,0 +1,423 @@
+//! A slot: what a job can't soil and the next one may use, and the cell that is in it now.
+//!
+//! The network namespace, the uid and the cgroup are a slot's; the tmpfs, the mounts, the processes
+//! and the ipc are a cell's and end with it. Must never hold more than one cell.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit};
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use super::Unable;
+use super::collect;
+use super::launch::Parcel;
+use crate::blueprint::{Blueprint, Limits};
+use crate::cgroup::{Group, Sample};
+use crate::enter::{self, Entry, Identity};
+use crate::evidence::{Ending, Evidence, KillReason, Usage};
+use crate::protocol::Event;
+use crate::report::{Ended, Failure, Report, at};
+use crate::step::Step;
+use crate::sys::clock;
+use crate::sys::fork::{Forked, fork};
+use crate::sys::page::SharedPage;
+
+/// How long a cell may take to start before it counts as broken.
+const SETUP_PATIENCE: Duration = Duration::from_secs(30);
+/// How long collecting output files may take.
+const COLLECT_PATIENCE: Duration = Duration::from_secs(30);
+/// `RLIMIT_MEMLOCK` and `RLIMIT_MSGQUEUE` of every job, in bytes.
+const SMALL: u64 = 64 * 1024;
+
+/// What is the same for all slots.
+pub(super) struct Host {
+    /// The warden's own pidfd.
+    pub(super) pidfd: OwnedFd,
+    /// The blueprints' prepared roots, in the warden's mount namespace.
+    pub(super) roots: Vec<CString>,
+    pub(super) landlock_abi: u32,
+    pub(super) cgroup: bool,
+}
+
+/// One place for a cell.
+pub(super) struct Slot {
+    identity: Identity,
+    network: OwnedFd,
+    group: Box<dyn Group>,
+    report: SharedPage<Report>,
+    cell: Option<Cell>,
+}
+
+struct Cell {
+    ticket: u64,
+    /// Of the cell's init, or of the collector once the cell is dead.
+    pidfd: OwnedFd,
+    workspace: OwnedFd,
+    limits: Limits,
+    launched: u64,
+    killed: Option<KillReason>,
+    disk_full: bool,
+    outputs: Option<(Vec<String>, u64, OwnedFd)>,
+    /// Set once the cell is dead and its files are being collected, since when.
+    collecting: Option<(Evidence, u64)>,
+}
+
+impl Slot {
+    pub(super) fn new(
+        number: u16,
+        identity: Identity,
+        network: OwnedFd,
+        group: Box<dyn Group>,
+    ) -> Result<Slot, Unable> {
+        let report = SharedPage::new().map_err(|error| Unable {
+            message: format!("mapping the report page of slot {number}: {error}"),
+            mend: "free memory on the host".to_owned(),
+        })?;
+        Ok(Slot {
+            identity,
+            network,
+            group,
+            report,
+            cell: None,
+        })
+    }
+
+    /// What becomes readable when something has ended here.
+    pub(super) fn watched(&self) -> Option<&OwnedFd> {
+        self.cell.as_ref().map(|cell| &cell.pidfd)
+    }
+
+    /// Starts a cell.
+    pub(super) fn launch(
+        &mut self,
+        ticket: u64,
+        parcel: Parcel,
+        blueprint: &Blueprint,
+        host: &Host,
+    ) -> Result<(), Failure> {
+        if self.cell.is_some() {
+            return Err(at(Step::Check)(Errno::BUSY));
+        }
+        let launched = clock::now();
+        let limits = parcel.launch.limits;
+        self.report.reset();
+        self.group
+            .open(&limits, blueprint.cpus_milli)
+            .map_err(cgroup_failed(Step::Cgroup))?;
+        let workspace =
+            workspace(&limits, blueprint, self.identity).map_err(at(Step::Workspace))?;
+        let pidfd = self.clone_cell(&parcel, blueprint, host, &workspace)?;
+        let Parcel {
+            launch, outputs, ..
+        } = parcel;
+        self.cell = Some(Cell {
+            ticket,
+            pidfd,
+            workspace,
+            limits,
+            launched,
+            killed: None,
+            disk_full: false,
+            outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
+            collecting: None,
+        });
+        Ok(())
+    }
+
+    fn clone_cell(
+        &self,
+        parcel: &Parcel,
+        blueprint: &Blueprint,
+        host: &Host,
+        workspace: &OwnedFd,
+    ) -> Result<OwnedFd, Failure> {
+        let root = host
+            .roots
+            .get(usize::from(parcel.launch.blueprint))
+            .ok_or(at(Step::Check)(Errno::INVAL))?;
+        let way_in = self.group.way_in();
+        let stdio = [0, 1, 2].map(|at| parcel.stdio.get(at).map_or(-1, AsRawFd::as_raw_fd));
+        let mut keep: Vec<RawFd> = vec![
+            host.pidfd.as_raw_fd(),
+            parcel.contents.as_raw_fd(),
+            workspace.as_raw_fd(),
+            self.network.as_raw_fd(),
+        ];
+        keep.extend(stdio);
+        match &way_in {
+            crate::cgroup::WayIn::Tasks(tasks) => keep.extend(tasks),
+            crate::cgroup::WayIn::Born(folder) => keep.push(*folder),
+            crate::cgroup::WayIn::None => {}
+        }
+        keep.sort_unstable();
+        keep.dedup();
+        let rlimits = rlimits(&parcel.launch.limits, blueprint, host.cgroup);
+        let entry = Entry {
+            report: &self.report,
+            warden: host.pidfd.as_raw_fd(),
+            stdio,
+            contents: parcel.contents.as_raw_fd(),
+            contents_offset: parcel.contents_offset,
+            files: &parcel.launch.files,
+            folders: &parcel.folders,
+            workspace: workspace.as_raw_fd(),
+            network: self.network.as_raw_fd(),
+            root,
+            identity: self.identity,
+            rlimits: &rlimits,
+            way_in: &way_in,
+            filter: &blueprint.filter,
+            landlock_abi: host.landlock_abi,
+            exec_workdir: blueprint.exec_workdir,
+            image: &parcel.image,
+            keep: &keep,
+        };
+        let namespaces =
+            libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+        match fork(namespaces, None).map_err(at(Step::Clone))? {
+            Forked::Parent { pidfd, .. } => Ok(pidfd),
+            Forked::Child => enter::enter(&entry),
+        }
+    }
+
+    /// Ends the cell if it is the one meant.
+    pub(super) fn kill(&mut self, ticket: u64, reason: KillReason) {
+        if let Some(cell) = self.cell.as_mut().filter(|cell| cell.ticket == ticket) {
+            cell.kill(reason);
+        }
+    }
+
+    /// Looks at the cell: limits, its end, the end of the collector. Gives what is to be told.
+    pub(super) fn turn(&mut self) -> Option<Event> {
+        let ended = has_ended(self.cell.as_ref()?)?;
+        let cell = self.cell.as_mut()?;
+        if cell.collecting.is_some() {
+            return self.turn_collecting(ended);
+        }
+        if !ended {
+            if let Ok(sample) = self.group.sample() {
+                cell.look(&self.report, &sample);
+            }
+            return None;
+        }
+        self.finish()
+    }
+
+    fn turn_collecting(&mut self, ended: bool) -> Option<Event> {
+        let cell = self.cell.as_mut()?;
+        let (_, since) = cell.collecting.as_ref()?;
+        if !ended {
+            if clock::now().saturating_sub(*since) > nanos(COLLECT_PATIENCE) {
+                // It has ended if this fails, and the next turn sees it.
+                pidfd_send_signal(&cell.pidfd, Signal::KILL).unwrap_or_default();
+            }
+            return None;
+        }
+        let cell = self.cell.take()?;
+        let (evidence, _) = cell.collecting?;
+        Some(Event::Ended {
+            ticket: cell.ticket,
+            evidence,
+        })
+    }
+
+    /// The cell is dead: account, clean, and tell, or collect its files first.
+    fn finish(&mut self) -> Option<Event> {
+        let sample = self.group.sample();
+        let closed = self.group.close();
+        let mut cell = self.cell.take()?;
+        let ticket = cell.ticket;
+        let sample = match (sample, closed) {
+            (Ok(sample), Ok(())) => sample,
+            (Err(error), _) | (_, Err(error)) => {
+                return Some(failed(ticket, cgroup_failed(Step::Account)(error)));
+            }
+        };
+        cell.disk_full |= disk_is_full(&cell.workspace);
+        if let Some(failure) = self.report.failure()
+            && cell.killed.is_none()
+            && sample.oom_kills == 0
+        {
+            if !is_job_too_large(&failure) {
+                return Some(failed(ticket, failure));
+            }
+            cell.disk_full = true;
+        }
+        let evidence = cell.evidence(&self.report, &sample);
+        match cell.outputs.take() {
+            Some((globs, most, pipe)) if self.report.started().is_some() => {
+                match collect::start(&cell.workspace, self.identity, &globs, most, &pipe) {
+                    Ok(pidfd) => {
+                        cell.pidfd = pidfd;
+                        cell.collecting = Some((evidence, clock::now()));
+                        self.cell = Some(cell);
+                        None
+                    }
+                    Err(failure) => Some(failed(ticket, failure)),
+                }
+            }
+            _ => Some(Event::Ended { ticket, evidence }),
+        }
+    }
+}
+
+impl Cell {
+    fn kill(&mut self, reason: KillReason) {
+        self.killed.get_or_insert(reason);
+        // Killing its init ends the whole pid namespace (pid_namespaces(7)). If this fails it has
+        // ended already, and the next turn sees that.
+        pidfd_send_signal(&self.pidfd, Signal::KILL).unwrap_or_default();
+    }
+
+    /// Compares a running cell with its limits.
+    fn look(&mut self, report: &Report, sample: &Sample) {
+        let now = clock::now();
+        self.disk_full |= disk_is_full(&self.workspace);
+        let out_of_time = match report.started() {
+            Some(started) => now.saturating_sub(started) > nanos(self.limits.wall),
+            None => now.saturating_sub(self.launched) > nanos(SETUP_PATIENCE),
+        };
+        if sample.oom_kills > 0 {
+            self.kill(KillReason::Memory);
+        } else if sample.forks_refused > self.limits.processes {
+            self.kill(KillReason::Processes);
+        } else if sample.cpu_user + sample.cpu_system > self.limits.cpu {
+            self.kill(KillReason::CpuTime);
+        } else if out_of_time {
+            self.kill(KillReason::WallTime);
+        }
+    }
+
+    fn evidence(&self, report: &Report, sample: &Sample) -> Evidence {
+        let now = clock::now();
+        let started = report.started().unwrap_or(now);
+        let ending = match (self.killed, report.ended()) {
+            // What the program did by itself before our kill arrived stands.
+            (_, Some(Ended::Code(code))) => Ending::Code(code),
+            (_, Some(Ended::Signal(signal))) => Ending::Signal(signal),
+            (_, Some(Ended::Refused(nr))) => Ending::Refused { nr },
+            (Some(reason), None) => Ending::Killed(reason),
+            (None, None) if sample.oom_kills > 0 => Ending::Killed(KillReason::Memory),
+            (None, None) if self.disk_full => Ending::Signal(libc::SIGXFSZ),
+            (None, None) => Ending::Vanished,
+        };
+        Evidence {
+            ending,
+            refused: report.refused(),
+            out_of_memory: sample.oom_kills > 0,
+            forks_refused: sample.forks_refused,
+            disk_full: self.disk_full,
+            usage: Usage {
+                wall: Duration::from_nanos(now.saturating_sub(started)),
+                cpu_user: sample.cpu_user,
+                cpu_system: sample.cpu_system,
+                memory_peak: sample.memory_peak,
+                processes_peak: sample.processes_peak,
+            },
+            setup: Duration::from_nanos(started.saturating_sub(self.launched)),
+        }
+    }
+}
+
+/// Reaps the watched process if it has ended. waitid(2) on a pid namespace's init returns only when
+/// every process of the namespace is gone.
+fn has_ended(cell: &Cell) -> Option<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    match waitid(WaitId::PidFd(cell.pidfd.as_fd()), options) {
+        Ok(None) | Err(Errno::INTR) => Some(false),
+        Ok(Some(_)) | Err(_) => Some(true),
+    }
+}
+
+/// Files that did not fit are the job's matter, not a fault of the host.
+fn is_job_too_large(failure: &Failure) -> bool {
+    failure.step == Step::Files && matches!(failure.errno, Errno::NOSPC | Errno::FBIG)
+}
+
+fn failed(ticket: u64, failure: Failure) -> Event {
+    Event::Failed {
+        ticket,
+        step: failure.step,
+        errno: failure.errno.raw_os_error(),
+    }
+}
+
+fn cgroup_failed(step: Step) -> impl Fn(crate::cgroup::CgroupError) -> Failure {
+    move |error| Failure {
+        step,
+        errno: Errno::from_raw_os_error(error.source.raw_os_error().unwrap_or(libc::EIO)),
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A tmpfs of the job's size with its three folders, attached nowhere yet (fsmount(2)).
+fn workspace(limits: &Limits, blueprint: &Blueprint, identity: Identity) -> Result<OwnedFd, Errno> {
+    use rustix::fs::{Gid, Mode, Uid};
+    use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+    let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let inodes = (limits.disk / 4096).max(64);
+    for (key, value) in [
+        (c"size", limits.disk.to_string()),
+        (c"nr_inodes", inodes.to_string()),
+        (c"mode", "0755".to_owned()),
+    ] {
+        rustix::mount::fsconfig_set_string(context.as_fd(), key, value.as_str())?;
+    }
+    rustix::mount::fsconfig_create(context.as_fd())?;
+    let mut attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    if !blueprint.exec_workdir {
+        attributes |= MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    }
+    let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+    for (name, mode) in [(c"work", 0o755), (c"tmp", 0o1777), (c"shm", 0o1777)] {
+        rustix::fs::mkdirat(&mount, name, Mode::from_raw_mode(mode))?;
+        // The umask has cut the mode that mkdirat was given.
+        rustix::fs::chmodat(
+            &mount,
+            name,
+            Mode::from_raw_mode(mode),
+            rustix::fs::AtFlags::empty(),
+        )?;
+        if let Some(id) = identity.owner() {
+            let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+            let flags = rustix::fs::AtFlags::empty();
+            rustix::fs::chownat(&mount, name, Some(uid), Some(gid), flags)?;
+        }
+    }
+    Ok(mount)
+}
+
+/// No block or no inode is free (statfs(2)).
+fn disk_is_full(workspace: &OwnedFd) -> bool {
+    rustix::fs::fstatfs(workspace).is_ok_and(|fs| fs.f_bfree == 0 || fs.f_ffree == 0)
+}
+
+/// The second line behind the cgroup; without one, the only line.
+fn rlimits(limits: &Limits, blueprint: &Blueprint, cgroup: bool) -> Vec<(Resource, u64)> {
+    let cpu_seconds = limits.cpu.as_secs() + 2;
+    let mut wanted = vec![
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_FSIZE, limits.disk),
+        (Resource::RLIMIT_CPU, cpu_seconds),
+        (Resource::RLIMIT_NOFILE, blueprint.open_files),
+        (Resource::RLIMIT_MEMLOCK, SMALL),
+        (Resource::RLIMIT_MSGQUEUE, SMALL),
+    ];
+    if !cgroup {
+        wanted.push((Resource::RLIMIT_DATA, limits.memory));
+        wanted.push((Resource::RLIMIT_NPROC, limits.processes));
+    }
+    wanted
+        .into_iter()
+        .map(|(resource, limit)| {
+            let hard = getrlimit(resource).map_or(limit, |(_, hard)| hard);
+            (resource, limit.min(hard))
+        })
+        .collect()
+}

@@ -1,0 +1,80 @@
+//! One job without any service: the same pipeline, a queue of one and a store in memory.
+//!
+//! Must never differ from the fleet in what it says of a job.
+
+use std::sync::Arc;
+
+use glovebox_cell::{Layer, Link};
+use glovebox_schemas::result::JobResult;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Languages;
+use crate::cancel::Cancellations;
+use crate::launch::{Cells, LaunchError};
+use crate::message::Delivery;
+use crate::pipeline::Pipeline;
+use crate::result::{MemoryStore, Store};
+
+/// Takes a job's output as it comes: the stream's name and a chunk of it.
+pub type Echo = Arc<dyn Fn(&'static str, &[u8]) + Send + Sync>;
+
+/// Why a job could not be run here.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// This host can't isolate.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The runtime itself.
+    #[error("starting the runtime")]
+    Runtime(#[source] std::io::Error),
+    /// The document has no id, so that there is nothing to give a result to.
+    #[error("the job has no id and is no job")]
+    NoResult,
+}
+
+/// Runs the job document `body` and gives its result, with the layers that were in force. A job with
+/// `stream` set has its output passed to `echo` as it comes. SIGINT and SIGTERM cancel the job.
+///
+/// # Errors
+/// When this host can't isolate as asked.
+pub fn run_one(
+    link: Link,
+    languages: Languages,
+    body: Vec<u8>,
+    echo: Echo,
+) -> Result<(JobResult, Vec<Layer>), EmbeddedError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(EmbeddedError::Runtime)?
+        .block_on(async {
+            let cells = Cells::open(link, 1).await?;
+            let layers = cells.layers().to_vec();
+            let store = MemoryStore::new(echo);
+            let pipeline = Arc::new(Pipeline {
+                runner: "embedded".to_owned(),
+                languages,
+                cells,
+                store: Store::Memory(store.clone()),
+                cancellations: Cancellations::default(),
+            });
+            let mut terminate = signal(SignalKind::terminate()).map_err(EmbeddedError::Runtime)?;
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(EmbeddedError::Runtime)?;
+            let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));
+            tokio::pin!(handled);
+            tokio::select! {
+                () = &mut handled => {}
+                _ = terminate.recv() => pipeline.cancel_and_finish(&mut handled).await,
+                _ = interrupt.recv() => pipeline.cancel_and_finish(&mut handled).await,
+            }
+            let result = store.take().ok_or(EmbeddedError::NoResult)?;
+            Ok((result, layers))
+        })
+}
+
+impl Pipeline {
+    async fn cancel_and_finish(&self, handled: &mut (impl Future<Output = ()> + Unpin)) {
+        self.cancellations.cancel_all();
+        handled.await;
+    }
+}

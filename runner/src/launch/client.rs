@@ -1,0 +1,195 @@
+//! The line to the warden: requests out, events in, and the next warden when one has died.
+//!
+//! Must never block the runtime, and never let a caller wait for a cell whose warden is gone.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use glovebox_cell::protocol::{self, Event, Request};
+use glovebox_cell::{Evidence, KillReason, Layer, Link, WorkerError};
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
+use tokio::sync::{oneshot, watch};
+
+use super::{LaunchError, io, lend};
+
+type Answer = Result<Evidence, LaunchError>;
+
+/// The way to whichever warden lives.
+pub(crate) struct Line {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// `None` between the death of one warden and the birth of the next.
+    socket: watch::Sender<Option<Arc<UnixDatagram>>>,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+}
+
+/// A cell that was asked for.
+pub(crate) struct CellHandle {
+    ended: oneshot::Receiver<Answer>,
+}
+
+impl CellHandle {
+    /// Waits until the cell is gone, or was never made.
+    pub(crate) async fn ended(&mut self) -> Answer {
+        (&mut self.ended)
+            .await
+            .unwrap_or(Err(LaunchError::WardenDied))
+    }
+}
+
+impl Line {
+    /// Waits until the first warden says that it can make cells.
+    pub(crate) async fn open(link: Link) -> Result<(Line, Vec<Layer>), LaunchError> {
+        let link = watch_socket(link.into_socket())?;
+        let (socket, layers) = next_warden(&link).await?;
+        let shared = Arc::new(Shared {
+            socket: watch::Sender::new(Some(Arc::clone(&socket))),
+            waiting: Mutex::default(),
+        });
+        tokio::spawn(Arc::clone(&shared).listen(link, socket));
+        Ok((Line { shared }, layers))
+    }
+
+    /// Asks for a cell.
+    pub(crate) async fn launch(
+        &self,
+        slot: u16,
+        ticket: u64,
+        launch_bytes: u64,
+        beside: &[&OwnedFd],
+    ) -> Result<CellHandle, LaunchError> {
+        let (answer, ended) = oneshot::channel();
+        self.shared.lock().insert(ticket, answer);
+        let request = Request::Launch {
+            slot,
+            ticket,
+            launch_bytes,
+        };
+        let sent = self.shared.send(&request, &lend(beside)).await;
+        if sent.is_err() {
+            self.shared.lock().remove(&ticket);
+        }
+        sent.map(|()| CellHandle { ended })
+    }
+
+    /// Ends a cell before its time. If the warden is gone, so is the cell.
+    pub(crate) async fn kill(&self, slot: u16, ticket: u64, reason: KillReason) {
+        let request = Request::Kill {
+            slot,
+            ticket,
+            reason,
+        };
+        if let Err(error) = self.shared.send(&request, &[]).await {
+            tracing::warn!(%error, slot, "a cell to be killed went with its warden");
+        }
+    }
+}
+
+impl Shared {
+    async fn send(&self, request: &Request, beside: &[BorrowedFd<'_>]) -> Result<(), LaunchError> {
+        let mut sockets = self.socket.subscribe();
+        let socket = sockets
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|socket| socket.clone())
+            .ok_or(LaunchError::WardenDied)?;
+        socket
+            .async_io(Interest::WRITABLE, || {
+                protocol::send(socket.as_fd(), request, beside).map_err(std::io::Error::from)
+            })
+            .await
+            .map_err(|_| LaunchError::WardenDied)
+    }
+
+    /// Receives events for ever, from one warden after the other.
+    async fn listen(self: Arc<Self>, link: UnixDatagram, mut socket: Arc<UnixDatagram>) {
+        loop {
+            self.listen_to(&socket).await;
+            self.socket.send_replace(None);
+            self.abandon_all();
+            tracing::error!("the warden died; waiting for the next one");
+            match next_warden(&link).await {
+                Ok((next, _)) => {
+                    self.socket.send_replace(Some(Arc::clone(&next)));
+                    socket = next;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "there will be no other warden");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn listen_to(&self, socket: &UnixDatagram) {
+        while let Ok(Some(event)) = receive(socket).await {
+            let (ticket, answer) = match event {
+                Event::Ended { ticket, evidence } => (ticket, Ok(evidence)),
+                Event::Failed {
+                    ticket,
+                    step,
+                    errno,
+                } => (ticket, Err(LaunchError::Step { step, errno })),
+                Event::Ready { .. } | Event::Unable { .. } => continue,
+            };
+            if let Some(waiting) = self.lock().remove(&ticket) {
+                // A caller that has given up does not need the answer.
+                waiting.send(answer).unwrap_or_default();
+            }
+        }
+    }
+
+    fn abandon_all(&self) {
+        for (_, waiting) in self.lock().drain() {
+            waiting
+                .send(Err(LaunchError::WardenDied))
+                .unwrap_or_default();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Answer>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn receive(socket: &UnixDatagram) -> std::io::Result<Option<Event>> {
+    socket
+        .async_io(Interest::READABLE, || {
+            protocol::receive(socket.as_fd()).map_err(std::io::Error::from)
+        })
+        .await
+        .map(|received| received.map(|(event, _)| event))
+}
+
+/// The socket of the next warden, once it says that it can make cells.
+async fn next_warden(link: &UnixDatagram) -> Result<(Arc<UnixDatagram>, Vec<Layer>), LaunchError> {
+    let socket = link
+        .async_io(Interest::READABLE, || {
+            Link::next_warden(link.as_fd()).map_err(|error| match error {
+                WorkerError::Line(errno) => errno.into(),
+                error @ WorkerError::Orphaned => std::io::Error::other(error),
+            })
+        })
+        .await
+        .map_err(io("waiting for a warden"))?;
+    let socket = watch_socket(socket)?;
+    match receive(&socket).await {
+        Ok(Some(Event::Ready { layers })) => Ok((Arc::new(socket), layers)),
+        Ok(Some(Event::Unable { message, mend })) => Err(LaunchError::Unable { message, mend }),
+        _ => Err(LaunchError::WardenDied),
+    }
+}
+
+/// Both sockets keep packets apart as datagram sockets do, so that tokio's type for those serves to
+/// wait on them; what is sent and received goes through [`protocol`].
+fn watch_socket(socket: OwnedFd) -> Result<UnixDatagram, LaunchError> {
+    let failed = io("watching a socket of the warden's");
+    let socket = std::os::unix::net::UnixDatagram::from(socket);
+    socket.set_nonblocking(true).map_err(&failed)?;
+    UnixDatagram::from_std(socket).map_err(failed)
+}

@@ -1,0 +1,22 @@
+//! The worker's side: message → job → plan → launch → outcome → result → ack.
+//!
+//! Read [`pipeline`] first: it names every stage in order. `message` takes deliveries from RabbitMQ
+//! and is the only room that knows lapin; `result` writes to Redis and is the only one that knows
+//! redis; they never meet. Must hold no power: it runs as an unprivileged user beside the warden.
+
+mod blueprints;
+mod cancel;
+mod embedded;
+mod heartbeat;
+mod launch;
+mod message;
+mod outcome;
+pub mod pipeline;
+mod plan;
+mod result;
+mod worker;
+
+pub use blueprints::{Languages, prepare};
+pub use embedded::{Echo, EmbeddedError, run_one};
+pub use launch::LaunchError;
+pub use worker::{RunnerConfig, RunnerError, run};
