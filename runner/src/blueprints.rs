@@ -17,16 +17,24 @@ pub struct Languages {
     pub(crate) arch: Arch,
 }
 
-/// Makes a blueprint of each profile whose interpreter this host has.
+/// Makes a blueprint of each profile whose interpreter this host has; of one only, if that is all
+/// that will be asked for: each costs mounts and a compilation.
 ///
 /// # Errors
 /// When a profile does not compile, or this machine's architecture is not one of ours.
-pub fn prepare(catalog: Catalog) -> Result<(Languages, Vec<Blueprint>), PolicyError> {
+pub fn prepare(
+    catalog: Catalog,
+    only: Option<&str>,
+) -> Result<(Languages, Vec<Blueprint>), PolicyError> {
     let arch = Arch::host().unwrap_or(Arch::X86_64);
     let mut blueprints = Vec::new();
     let mut numbers = HashMap::new();
+    let only = only
+        .and_then(|language| catalog.find(language))
+        .map(|profile| &profile.name);
     for profile in catalog.profiles() {
-        if profile.absent().is_some() {
+        let unwanted = only.is_some_and(|name| name != &profile.name);
+        if unwanted || profile.absent().is_some() {
             continue;
         }
         if let Ok(number) = u16::try_from(blueprints.len()) {

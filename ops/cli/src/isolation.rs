@@ -16,13 +16,15 @@ pub(crate) fn catalog() -> Result<Catalog, ExitCode> {
     Catalog::load(dir.as_deref()).map_err(|error| fail(USAGE, &error, ""))
 }
 
-/// Compiles the profiles and decides what the warden is started with.
+/// Compiles the profiles, or the one that is asked for, and decides what the warden is started with.
 pub(crate) fn warden(
     catalog: Catalog,
+    only: Option<&str>,
     slots: u16,
     args: &IsolationArgs,
 ) -> Result<(Languages, WardenConfig), ExitCode> {
-    let (languages, blueprints) = prepare(catalog).map_err(|error| fail(USAGE, &error, ""))?;
+    let (languages, blueprints) =
+        prepare(catalog, only).map_err(|error| fail(USAGE, &error, ""))?;
     let config = WardenConfig {
         blueprints,
         slots,

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Command;
 
@@ -20,14 +22,20 @@ pub(crate) const USAGE: u8 = 2;
 /// Logs go to stderr; a runner tells what it does, the other commands only what is wrong.
 pub(crate) fn start_logging(command: &Command) {
     let default = match command {
-        Command::Runner(_) => "info,lapin=warn",
+        // lapin prints whole messages when they come back, and those hold users' code.
+        Command::Runner(_) => "info,lapin=error",
         _ => "error",
     };
-    let filter =
-        EnvFilter::try_from_env("GLOVEBOX_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+    let wanted = std::env::var("GLOVEBOX_LOG").unwrap_or_default();
+    let filter: Targets = wanted
+        .parse()
+        .ok()
+        .filter(|_| !wanted.is_empty())
+        .or_else(|| default.parse().ok())
+        .unwrap_or_default();
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .with(filter)
         .init();
 }
 

@@ -22,7 +22,7 @@ fn try_run(args: &RunArgs) -> Result<ExitCode, ExitCode> {
     let mut job = program::job(&args.program, &catalog)
         .map_err(|error| fail(USAGE, &error, &error.mend()))?;
     job.stream = !args.json;
-    let (languages, config) = isolation::warden(catalog, 1, &args.isolation)?;
+    let (languages, config) = isolation::warden(catalog, Some(&job.language), 1, &args.isolation)?;
     let json = args.json;
     let code = supervise(&config, move |link| {
         let echo = Arc::new(echo);

@@ -26,7 +26,7 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     }
     let slots = args.slots.unwrap_or_else(processors);
     let catalog = isolation::catalog()?;
-    let (languages, warden) = isolation::warden(catalog, slots, &args.isolation)?;
+    let (languages, warden) = isolation::warden(catalog, None, slots, &args.isolation)?;
     let config = RunnerConfig {
         name: args.name.clone().unwrap_or_else(default_name),
         slots,

@@ -35,6 +35,9 @@ pub enum LayerState {
     Missing,
 }
 
+/// The namespaces of every cell.
+const NAMESPACES: &str = "pid, mount, ipc, uts, net, cgroup";
+
 impl Layer {
     fn full(name: &str, detail: impl Into<String>) -> Layer {
         Layer::new(name, LayerState::Full, detail, "")
@@ -57,8 +60,14 @@ pub fn probe() -> Vec<Layer> {
 }
 
 fn probe_with(found: &Found) -> Vec<Layer> {
+    let mut layers = vec![namespaces()];
+    layers.extend(others(found));
+    layers
+}
+
+/// The layers that can be looked at without trying them out.
+fn others(found: &Found) -> Vec<Layer> {
     vec![
-        namespaces(),
         permission(),
         cgroups(found),
         landlock_layer(),
@@ -67,8 +76,11 @@ fn probe_with(found: &Found) -> Vec<Layer> {
 }
 
 /// The layers that will be in force, or why that is too little.
+///
+/// Namespaces are not tried out here: the warden is about to make its own, and says so if it can't.
 pub(crate) fn required(found: &Found, allow: AllowMissing) -> Result<Vec<Layer>, Unable> {
-    let layers = probe_with(found);
+    let mut layers = vec![Layer::full("namespaces", NAMESPACES)];
+    layers.extend(others(found));
     for layer in &layers {
         let allowed = match layer.name.as_str() {
             "cgroup" => allow.cgroup,
@@ -95,7 +107,7 @@ fn namespaces() -> Layer {
         | CloneFlags::CLONE_NEWCGROUP;
     if is_privileged() {
         return match try_in_child(wanted) {
-            true => Layer::full(name, "pid, mount, ipc, uts, net, cgroup"),
+            true => Layer::full(name, NAMESPACES),
             false => Layer::new(
                 name,
                 LayerState::Missing,

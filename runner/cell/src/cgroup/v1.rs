@@ -46,13 +46,25 @@ pub(super) struct V1Group {
     oom_control: Knob,
     cpu_period: Knob,
     cpu_quota: Knob,
+    /// Exact, in nanoseconds.
+    cpu_total: Knob,
+    /// Counted by the timer tick: good for a share, not for a sum.
     cpu_user: Knob,
     cpu_system: Knob,
     pids_base: Folder,
     pids_name: String,
     pids: Option<Pids>,
     set: Option<(u64, u32)>,
-    before: Sample,
+    before: Absolute,
+}
+
+/// The counters that can't be set back, as they stand.
+#[derive(Clone, Copy, Default)]
+struct Absolute {
+    cpu_total: u64,
+    cpu_user: u64,
+    cpu_system: u64,
+    oom_kills: u64,
 }
 
 /// The group of one cell in the hierarchy of `pids`.
@@ -112,13 +124,14 @@ impl V1Group {
             oom_control: memory.knob("memory.oom_control", read)?,
             cpu_period: cpu.knob("cpu.cfs_period_us", write)?,
             cpu_quota: cpu.knob("cpu.cfs_quota_us", write)?,
+            cpu_total: counters.knob("cpuacct.usage", read)?,
             cpu_user: counters.knob("cpuacct.usage_user", read)?,
             cpu_system: counters.knob("cpuacct.usage_sys", read)?,
             pids_base: bases.pids.again()?,
             pids_name: name,
             pids: None,
             set: None,
-            before: Sample::default(),
+            before: Absolute::default(),
         })
     }
 
@@ -143,16 +156,25 @@ impl V1Group {
         Ok(())
     }
 
-    fn absolute(&self) -> Result<Sample, CgroupError> {
-        Ok(Sample {
-            cpu_user: Duration::from_nanos(self.cpu_user.number()?),
-            cpu_system: Duration::from_nanos(self.cpu_system.number()?),
-            memory_peak: self.memory_peak.number()?,
-            processes_peak: 0,
+    fn absolute(&self) -> Result<Absolute, CgroupError> {
+        Ok(Absolute {
+            cpu_total: self.cpu_total.number()?,
+            cpu_user: self.cpu_user.number()?,
+            cpu_system: self.cpu_system.number()?,
             oom_kills: self.oom_control.field("oom_kill")?,
-            forks_refused: 0,
         })
     }
+}
+
+/// Divides the exact total as the ticks say; without a tick yet, it is all the program's own.
+fn divide(total: u64, user: u64, system: u64) -> (Duration, Duration) {
+    let ticks = u128::from(user) + u128::from(system);
+    let system = u128::from(total) * u128::from(system) / ticks.max(1);
+    let system = u64::try_from(system).unwrap_or(total).min(total);
+    (
+        Duration::from_nanos(total - system),
+        Duration::from_nanos(system),
+    )
 }
 
 impl Group for V1Group {
@@ -175,22 +197,45 @@ impl Group for V1Group {
     }
 
     fn sample(&mut self) -> Result<Sample, CgroupError> {
-        let now = self.absolute()?;
+        let (now, before) = (self.absolute()?, self.before);
+        let since = |now: u64, before: u64| now.saturating_sub(before);
+        let (cpu_user, cpu_system) = divide(
+            since(now.cpu_total, before.cpu_total),
+            since(now.cpu_user, before.cpu_user),
+            since(now.cpu_system, before.cpu_system),
+        );
         let (processes_peak, forks_refused) = match &mut self.pids {
             Some(pids) => (pids.peak()?, pids.events.field("max")?),
             None => (0, 0),
         };
         Ok(Sample {
-            cpu_user: now.cpu_user.saturating_sub(self.before.cpu_user),
-            cpu_system: now.cpu_system.saturating_sub(self.before.cpu_system),
-            memory_peak: now.memory_peak,
+            cpu_user,
+            cpu_system,
+            memory_peak: self.memory_peak.number()?,
             processes_peak,
-            oom_kills: now.oom_kills.saturating_sub(self.before.oom_kills),
+            oom_kills: since(now.oom_kills, before.oom_kills),
             forks_refused,
         })
     }
 
     fn close(&mut self) -> Result<(), CgroupError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exact_total_is_divided_as_the_ticks_say() {
+        let nanos = Duration::from_nanos;
+        assert_eq!(divide(100, 3, 1), (nanos(75), nanos(25)));
+        assert_eq!(divide(100, 0, 0), (nanos(100), nanos(0)));
+        assert_eq!(divide(100, 0, 4), (nanos(0), nanos(100)));
+        assert_eq!(
+            divide(u64::MAX, u64::MAX, u64::MAX).0,
+            nanos(u64::MAX - u64::MAX / 2)
+        );
     }
 }

@@ -48,11 +48,10 @@ pub(crate) fn take(uid_base: Option<u32>, slots: u16) -> Result<Power, Unable> {
     if !privileged {
         enter_user_namespace()?;
     }
-    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS)
-        .map_err(|error| Unable {
-            message: format!("namespaces can't be made: {error}"),
-            mend: "run as root, or with CAP_SYS_ADMIN".to_owned(),
-        })?;
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|error| Unable {
+        message: format!("a mount namespace can't be made: {error}"),
+        mend: "run as root, or with CAP_SYS_ADMIN".to_owned(),
+    })?;
     let base = id_base(uid_base, std::os::unix::process::parent_id());
     let identities = (0..u32::from(slots)).map(|slot| {
         if privileged {

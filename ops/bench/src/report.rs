@@ -1,0 +1,117 @@
+//! The figures: on the screen, as JSON, and as a Markdown table for the README.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+/// All rows of one run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) turns: usize,
+    pub(crate) cold: Vec<Row>,
+    /// CPU of the interpreter alone, of `glovebox run`, and the difference.
+    pub(crate) command_cpu_ms: [f64; 3],
+}
+
+/// One program, bare and in a cell.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) bare: Summary,
+    pub(crate) cell: Summary,
+    pub(crate) ratio: f64,
+    pub(crate) ratio_p99: f64,
+}
+
+/// Order statistics of one column.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    pub(crate) median_ms: f64,
+    pub(crate) p99_ms: f64,
+}
+
+impl Summary {
+    pub(crate) fn of(mut all: Vec<Duration>) -> Summary {
+        all.sort_unstable();
+        let at = |percent: usize| {
+            let index = (all.len() * percent / 100).min(all.len().saturating_sub(1));
+            all.get(index).map_or(0.0, Duration::as_secs_f64) * 1000.0
+        };
+        Summary {
+            median_ms: at(50),
+            p99_ms: at(99),
+        }
+    }
+}
+
+/// Where the README's figures begin and end.
+const BEGIN: &str = "<!-- figures: written by ops/bench/run -->\n";
+const END: &str = "<!-- /figures -->";
+
+/// Prints the report, writes `results/cold.json` beside this crate, and the table into the README.
+pub(crate) fn write(report: &Report) -> anyhow::Result<()> {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    std::fs::create_dir_all(&results)?;
+    let mut json = serde_json::to_string_pretty(report)?;
+    json.push('\n');
+    std::fs::write(results.join("cold.json"), json)?;
+    let table = markdown(report)?;
+    into_readme(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md"),
+        &table,
+    )?;
+    std::io::stdout().write_all(table.as_bytes())?;
+    Ok(())
+}
+
+fn markdown(report: &Report) -> anyhow::Result<String> {
+    let mut text = String::new();
+    writeln!(
+        text,
+        "| program | bare p50 · p99 | cell p50 · p99 | ratio p50 · p99 |"
+    )?;
+    writeln!(text, "|---|---|---|---|")?;
+    for row in &report.cold {
+        writeln!(
+            text,
+            "| `{}` | {:.2} · {:.2} ms | {:.2} · {:.2} ms | {:.2} · {:.2} |",
+            row.name,
+            row.bare.median_ms,
+            row.bare.p99_ms,
+            row.cell.median_ms,
+            row.cell.p99_ms,
+            row.ratio,
+            row.ratio_p99,
+        )?;
+    }
+    let [bare, run, more] = report.command_cpu_ms;
+    writeln!(
+        text,
+        "\n`glovebox run hello.py`: {run:.1} ms of CPU in all, {bare:.1} ms of it the interpreter's: \
+         {more:.1} ms for everything else. {} turns a row, interleaved.",
+        report.turns
+    )?;
+    Ok(text)
+}
+
+fn into_readme(path: &Path, table: &str) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).context("reading the README")?;
+    let (before, rest) = text
+        .split_once(BEGIN)
+        .context("the README has no figures")?;
+    let (_, after) = rest
+        .split_once(END)
+        .context("the README's figures have no end")?;
+    std::fs::write(path, format!("{before}{BEGIN}{table}{END}{after}"))?;
+    Ok(())
+}
+
+/// What went wrong, on stderr, with its causes.
+pub(crate) fn complain(error: &anyhow::Error) {
+    // Nobody is left to tell if stderr is gone.
+    writeln!(std::io::stderr(), "bench: {error:#}").unwrap_or_default();
+}
