@@ -2,17 +2,21 @@
 //!
 //! Must never call a failure of ours the job's, nor the other way round.
 
-use glovebox_cell::{Ending, Evidence, KillReason};
+mod compare;
+mod verdict;
+
+use glovebox_cell::{Ending, Evidence};
 use glovebox_policies::{hint, syscall_name};
-use glovebox_schemas::job::{Compare, Job};
+use glovebox_schemas::job::Job;
 use glovebox_schemas::result::{
-    Denied, JobResult, Limit, OutputFile, Status, TestResult, Times, Usage, encode_output, millis,
+    Denied, JobResult, OutputFile, Status, TestResult, Times, Usage, encode_output, millis,
     without_cut_character,
 };
-use nix::sys::signal::Signal;
 
 use crate::launch::RunEnded;
 use crate::plan::{Plan, Run};
+use compare::difference;
+use verdict::{Verdict, libc_signal, verdict};
 
 /// What is to be said of a job.
 pub(crate) struct Outcome {
@@ -24,14 +28,6 @@ struct Judged {
     verdict: Verdict,
     test: Option<TestResult>,
     ended: RunEnded,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Verdict {
-    status: Status,
-    exit_code: Option<i32>,
-    signal: Option<String>,
-    limit: Option<Limit>,
 }
 
 /// Judges what the cells of a job left as evidence.
@@ -79,116 +75,6 @@ fn judge_run(plan: &Plan, run: &Run, ended: &RunEnded) -> Judged {
         test,
         ended: ended.clone(),
     }
-}
-
-/// The rules, in the order in which they are asked.
-fn verdict(evidence: &Evidence, output_exceeded: bool) -> Verdict {
-    let base = Verdict {
-        status: Status::Failed,
-        exit_code: None,
-        signal: None,
-        limit: None,
-    };
-    let exceeded = |limit: Limit| Verdict {
-        status: Status::LimitExceeded,
-        limit: Some(limit),
-        ..base.clone()
-    };
-    match evidence.ending {
-        Ending::Refused { .. } => Verdict {
-            status: Status::Denied,
-            ..base
-        },
-        Ending::Killed(reason) => killed(reason, evidence, &exceeded, &base),
-        Ending::Code(code) => {
-            let limit = output_exceeded
-                .then_some(Limit::Output)
-                .or_else(|| (code != 0).then(|| reached(evidence)).flatten());
-            let clean = Verdict {
-                status: if code == 0 {
-                    Status::Succeeded
-                } else {
-                    Status::Failed
-                },
-                ..base.clone()
-            };
-            Verdict {
-                exit_code: Some(code),
-                ..limit.map_or(clean, exceeded)
-            }
-        }
-        Ending::Signal(number) => {
-            let limit = match number {
-                libc_signal::XCPU => Some(Limit::CpuTime),
-                libc_signal::XFSZ => Some(Limit::Disk),
-                _ => reached(evidence),
-            };
-            // The kernel ends a process that calls through a foreign architecture so.
-            let foreign = number == libc_signal::SYS;
-            let clean = Verdict {
-                status: if foreign {
-                    Status::Denied
-                } else {
-                    Status::Failed
-                },
-                ..base.clone()
-            };
-            Verdict {
-                signal: Some(signal_name(number)),
-                ..limit.map_or(clean, exceeded)
-            }
-        }
-        // The kernel killed the cell's init: only the host's own lack of memory does that.
-        Ending::Vanished => Verdict {
-            status: Status::Error,
-            ..base
-        },
-    }
-}
-
-fn killed(
-    reason: KillReason,
-    evidence: &Evidence,
-    exceeded: &dyn Fn(Limit) -> Verdict,
-    base: &Verdict,
-) -> Verdict {
-    match reason {
-        KillReason::Cancelled | KillReason::Shutdown => Verdict {
-            status: Status::Cancelled,
-            ..base.clone()
-        },
-        // A program that spins because it may not fork is a matter of processes, not of time.
-        KillReason::WallTime if evidence.forks_refused > 0 => exceeded(Limit::Processes),
-        KillReason::CpuTime if evidence.forks_refused > 0 => exceeded(Limit::Processes),
-        KillReason::WallTime => exceeded(Limit::WallTime),
-        KillReason::CpuTime => exceeded(Limit::CpuTime),
-        KillReason::Memory => exceeded(Limit::Memory),
-        KillReason::Processes => exceeded(Limit::Processes),
-        KillReason::Output => exceeded(Limit::Output),
-    }
-}
-
-/// A limit that the program ran into before it ended badly.
-fn reached(evidence: &Evidence) -> Option<Limit> {
-    if evidence.out_of_memory {
-        Some(Limit::Memory)
-    } else if evidence.disk_full {
-        Some(Limit::Disk)
-    } else if evidence.forks_refused > 0 {
-        Some(Limit::Processes)
-    } else {
-        None
-    }
-}
-
-mod libc_signal {
-    pub(super) const XCPU: i32 = nix::sys::signal::Signal::SIGXCPU as i32;
-    pub(super) const XFSZ: i32 = nix::sys::signal::Signal::SIGXFSZ as i32;
-    pub(super) const SYS: i32 = nix::sys::signal::Signal::SIGSYS as i32;
-}
-
-fn signal_name(number: i32) -> String {
-    Signal::try_from(number).map_or_else(|_| format!("SIG{number}"), |s| s.as_str().to_owned())
 }
 
 fn denied(plan: &Plan, evidence: &Evidence) -> Vec<Denied> {
@@ -308,44 +194,4 @@ fn summed(runs: &[Judged]) -> Usage {
         sum.processes_peak = sum.processes_peak.max(one.processes_peak);
     }
     sum
-}
-
-/// The first place where output and expectation differ, in a line; `None` when they agree.
-fn difference(got: &[u8], expected: &[u8], compare: Compare) -> Option<String> {
-    let (got, expected) = (
-        String::from_utf8_lossy(got),
-        String::from_utf8_lossy(expected),
-    );
-    let lines = |text: &str| -> Vec<String> {
-        match compare {
-            Compare::Exact => text.split('\n').map(str::to_owned).collect(),
-            Compare::Trimmed => text
-                .trim_end()
-                .lines()
-                .map(|l| l.trim_end().to_owned())
-                .collect(),
-            Compare::Tokens => text.split_whitespace().map(str::to_owned).collect(),
-        }
-    };
-    let (got, expected) = (lines(&got), lines(&expected));
-    let unit = if compare == Compare::Tokens {
-        "token"
-    } else {
-        "line"
-    };
-    let longest = got.len().max(expected.len());
-    (0..longest)
-        .find(|at| got.get(*at) != expected.get(*at))
-        .map(|at| {
-            let shown = |side: &[String]| match side.get(at) {
-                Some(text) => format!("{:?}", text.chars().take(200).collect::<String>()),
-                None => "nothing".to_owned(),
-            };
-            format!(
-                "{unit} {}: expected {}, got {}",
-                at + 1,
-                shown(&expected),
-                shown(&got)
-            )
-        })
 }
