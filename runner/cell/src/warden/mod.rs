@@ -8,8 +8,10 @@
 mod collect;
 mod launch;
 mod power;
+mod rlimits;
 mod root;
 mod slot;
+mod workspace;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;

@@ -7,13 +7,12 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::Unable;
-use super::collect;
 use super::launch::Parcel;
+use super::{collect, rlimits, workspace};
 use crate::blueprint::{Blueprint, Limits};
 use crate::cgroup::{Group, Sample};
 use crate::enter::{self, Entry, Identity};
@@ -29,8 +28,6 @@ use crate::sys::page::SharedPage;
 const SETUP_PATIENCE: Duration = Duration::from_secs(30);
 /// How long collecting output files may take.
 const COLLECT_PATIENCE: Duration = Duration::from_secs(30);
-/// `RLIMIT_MEMLOCK` and `RLIMIT_MSGQUEUE` of every job, in bytes.
-const SMALL: u64 = 64 * 1024;
 
 /// What is the same for all slots.
 pub(super) struct Host {
@@ -108,7 +105,7 @@ impl Slot {
             .open(&limits, blueprint.cpus_milli)
             .map_err(cgroup_failed(Step::Cgroup))?;
         let workspace =
-            workspace(&limits, blueprint, self.identity).map_err(at(Step::Workspace))?;
+            workspace::make(&limits, blueprint, self.identity).map_err(at(Step::Workspace))?;
         let pidfd = self.clone_cell(&parcel, blueprint, host, &workspace)?;
         let Parcel {
             launch, outputs, ..
@@ -154,7 +151,7 @@ impl Slot {
         }
         keep.sort_unstable();
         keep.dedup();
-        let rlimits = rlimits(&parcel.launch.limits, blueprint, host.cgroup);
+        let rlimits = rlimits::of(&parcel.launch.limits, blueprint, host.cgroup);
         let entry = Entry {
             report: &self.report,
             warden: host.pidfd.as_raw_fd(),
@@ -236,7 +233,7 @@ impl Slot {
                 return Some(failed(ticket, cgroup_failed(Step::Account)(error)));
             }
         };
-        cell.disk_full |= disk_is_full(&cell.workspace);
+        cell.disk_full |= workspace::is_full(&cell.workspace);
         if let Some(failure) = self.report.failure()
             && cell.killed.is_none()
             && sample.oom_kills == 0
@@ -275,7 +272,7 @@ impl Cell {
     /// Compares a running cell with its limits.
     fn look(&mut self, report: &Report, sample: &Sample) {
         let now = clock::now();
-        self.disk_full |= disk_is_full(&self.workspace);
+        self.disk_full |= workspace::is_full(&self.workspace);
         let out_of_time = match report.started() {
             Some(started) => now.saturating_sub(started) > nanos(self.limits.wall),
             None => now.saturating_sub(self.launched) > nanos(SETUP_PATIENCE),
@@ -354,70 +351,4 @@ fn cgroup_failed(step: Step) -> impl Fn(crate::cgroup::CgroupError) -> Failure {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A tmpfs of the job's size with its three folders, attached nowhere yet (fsmount(2)).
-fn workspace(limits: &Limits, blueprint: &Blueprint, identity: Identity) -> Result<OwnedFd, Errno> {
-    use rustix::fs::{Gid, Mode, Uid};
-    use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
-    let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    let inodes = (limits.disk / 4096).max(64);
-    for (key, value) in [
-        (c"size", limits.disk.to_string()),
-        (c"nr_inodes", inodes.to_string()),
-        (c"mode", "0755".to_owned()),
-    ] {
-        rustix::mount::fsconfig_set_string(context.as_fd(), key, value.as_str())?;
-    }
-    rustix::mount::fsconfig_create(context.as_fd())?;
-    let mut attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-    if !blueprint.exec_workdir {
-        attributes |= MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    }
-    let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    for (name, mode) in [(c"work", 0o755), (c"tmp", 0o1777), (c"shm", 0o1777)] {
-        rustix::fs::mkdirat(&mount, name, Mode::from_raw_mode(mode))?;
-        // The umask has cut the mode that mkdirat was given.
-        rustix::fs::chmodat(
-            &mount,
-            name,
-            Mode::from_raw_mode(mode),
-            rustix::fs::AtFlags::empty(),
-        )?;
-        if let Some(id) = identity.owner() {
-            let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
-            let flags = rustix::fs::AtFlags::empty();
-            rustix::fs::chownat(&mount, name, Some(uid), Some(gid), flags)?;
-        }
-    }
-    Ok(mount)
-}
-
-/// No block or no inode is free (statfs(2)).
-fn disk_is_full(workspace: &OwnedFd) -> bool {
-    rustix::fs::fstatfs(workspace).is_ok_and(|fs| fs.f_bfree == 0 || fs.f_ffree == 0)
-}
-
-/// The second line behind the cgroup; without one, the only line.
-fn rlimits(limits: &Limits, blueprint: &Blueprint, cgroup: bool) -> Vec<(Resource, u64)> {
-    let cpu_seconds = limits.cpu.as_secs() + 2;
-    let mut wanted = vec![
-        (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_FSIZE, limits.disk),
-        (Resource::RLIMIT_CPU, cpu_seconds),
-        (Resource::RLIMIT_NOFILE, blueprint.open_files),
-        (Resource::RLIMIT_MEMLOCK, SMALL),
-        (Resource::RLIMIT_MSGQUEUE, SMALL),
-    ];
-    if !cgroup {
-        wanted.push((Resource::RLIMIT_DATA, limits.memory));
-        wanted.push((Resource::RLIMIT_NPROC, limits.processes));
-    }
-    wanted
-        .into_iter()
-        .map(|(resource, limit)| {
-            let hard = getrlimit(resource).map_or(limit, |(_, hard)| hard);
-            (resource, limit.min(hard))
-        })
-        .collect()
 }

@@ -1,0 +1,51 @@
+//! The job's tmpfs: its working folder, `/tmp` and `/dev/shm`, all of one size-limited file system.
+//!
+//! Made by the warden, attached by the cell, gone when both have let go. Must never be reused.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Gid, Mode, Uid};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+
+use crate::blueprint::{Blueprint, Limits};
+use crate::enter::Identity;
+
+/// A tmpfs of the job's size with its three folders, attached nowhere yet (fsmount(2)).
+pub(super) fn make(
+    limits: &Limits,
+    blueprint: &Blueprint,
+    identity: Identity,
+) -> Result<OwnedFd, Errno> {
+    let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let inodes = (limits.disk / 4096).max(64);
+    for (key, value) in [
+        (c"size", limits.disk.to_string()),
+        (c"nr_inodes", inodes.to_string()),
+        (c"mode", "0755".to_owned()),
+    ] {
+        rustix::mount::fsconfig_set_string(context.as_fd(), key, value.as_str())?;
+    }
+    rustix::mount::fsconfig_create(context.as_fd())?;
+    let mut attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    if !blueprint.exec_workdir {
+        attributes |= MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    }
+    let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+    for (name, mode) in [(c"work", 0o755), (c"tmp", 0o1777), (c"shm", 0o1777)] {
+        rustix::fs::mkdirat(&mount, name, Mode::from_raw_mode(mode))?;
+        // The umask has cut the mode that mkdirat was given.
+        rustix::fs::chmodat(&mount, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+        if let Some(id) = identity.owner() {
+            let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+            let flags = AtFlags::empty();
+            rustix::fs::chownat(&mount, name, Some(uid), Some(gid), flags)?;
+        }
+    }
+    Ok(mount)
+}
+
+/// No block or no inode is free (statfs(2)).
+pub(super) fn is_full(workspace: &OwnedFd) -> bool {
+    rustix::fs::fstatfs(workspace).is_ok_and(|fs| fs.f_bfree == 0 || fs.f_ffree == 0)
+}
