@@ -1,7 +1,7 @@
 //! How the command speaks: results on stdout, everything else on stderr, one line a failure.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use tracing_subscriber::filter::Targets;
@@ -24,7 +24,8 @@ pub(crate) fn start_logging(command: &Command) {
     let default = match command {
         // lapin prints whole messages when they come back, and those hold users' code.
         Command::Runner(_) => "info,lapin=error",
-        _ => "error",
+        // They say themselves what went wrong.
+        _ => "off",
     };
     let wanted = std::env::var("GLOVEBOX_LOG").unwrap_or_default();
     let filter: Targets = wanted
@@ -34,7 +35,11 @@ pub(crate) fn start_logging(command: &Command) {
         .or_else(|| default.parse().ok())
         .unwrap_or_default();
     tracing_subscriber::registry()
-        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_writer(std::io::stderr),
+        )
         .with(filter)
         .init();
 }

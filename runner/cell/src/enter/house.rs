@@ -14,7 +14,7 @@ use rustix::mount::{
 };
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
 
-use super::{ATTIC, Entry, FOLDERS, Identity, Stage, errno, init, inmate};
+use super::{ATTIC, Entry, FOLDERS, Stage, errno, init, inmate};
 use crate::report::{Failure, at};
 use crate::step::Step;
 use crate::sys::fds::{borrow, close_all_but};
@@ -106,21 +106,11 @@ impl<'a> Stage<'a, Nameless> {
             c"proc",
             c"proc",
             c"proc",
-            proc_flags(self.entry.identity),
+            MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
             c"hidepid=2",
         )
         .map_err(at(Step::Proc))?;
         Ok(self.next())
-    }
-}
-
-/// Read-only, except where the job's own id maps have yet to be written through it; there only
-/// Landlock keeps the job from writing.
-fn proc_flags(identity: Identity) -> MountFlags {
-    let hardened = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    match identity {
-        Identity::Host { .. } => hardened | MountFlags::RDONLY,
-        Identity::Nested => hardened,
     }
 }
 

@@ -3,16 +3,12 @@
 //! Must never leave a supplementary group or a capability behind; both have survived a changed uid
 //! in other runners.
 
-use nix::sched::{CloneFlags, unshare};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities,
     set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
-
-use super::errno;
 
 /// Where the cell's ids come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,20 +20,21 @@ pub(crate) enum Identity {
         /// Runs the slot's jobs and nothing else.
         job: u32,
     },
-    /// The warden is an ordinary user in a user namespace of its own. The job gets one more user
-    /// namespace, in which the only id is not 0. Weaker: outside it is the user's own id.
-    Nested,
+    /// The warden is an ordinary user in a user namespace of its own with one id in it, [`OWN_ID`].
+    /// Jobs have that one, too, without a capability. Weaker: outside it is the user's own id, and
+    /// the user's supplementary groups can't be dropped.
+    Own,
 }
 
-/// The id that a job of an ordinary user sees as its own.
-pub(crate) const NESTED_ID: u32 = 1000;
+/// The one id in an ordinary user's cells.
+pub(crate) const OWN_ID: u32 = 1000;
 
 impl Identity {
     /// The id as the job sees it.
     pub(crate) fn inside(self) -> u32 {
         match self {
             Identity::Host { job, .. } => job,
-            Identity::Nested => NESTED_ID,
+            Identity::Own => OWN_ID,
         }
     }
 
@@ -45,7 +42,7 @@ impl Identity {
     pub(crate) fn owner(self) -> Option<u32> {
         match self {
             Identity::Host { job, .. } => Some(job),
-            Identity::Nested => None,
+            Identity::Own => None,
         }
     }
 }
@@ -57,22 +54,6 @@ pub(crate) fn become_id(id: u32) -> Result<(), Errno> {
     set_thread_groups(&[])?;
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)
-}
-
-/// Enters a user namespace with one id in it, [`NESTED_ID`] (user_namespaces(7)).
-pub(crate) fn become_nested() -> Result<(), Errno> {
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(errno)?;
-    write_once(c"/proc/self/setgroups", b"deny")?;
-    write_once(c"/proc/self/gid_map", b"1000 0 1")?;
-    write_once(c"/proc/self/uid_map", b"1000 0 1")
-}
-
-fn write_once(path: &std::ffi::CStr, value: &[u8]) -> Result<(), Errno> {
-    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-    match rustix::io::write(&file, value)? {
-        written if written == value.len() => Ok(()),
-        _ => Err(Errno::IO),
-    }
 }
 
 /// Empties every set of capabilities of the calling process but the bounding one.

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::house::Housed;
-use super::identity::{become_id, become_nested, drop_capabilities};
+use super::identity::{become_id, drop_capabilities};
 use super::{Entry, Identity, Stage, WORK, errno};
 use crate::cgroup::WayIn;
 use crate::report::{Failure, at};
@@ -109,9 +109,8 @@ impl<'a> Stage<'a, Grouped> {
         dup2_stdin(borrow(stdin)).map_err(&stdio)?;
         dup2_stdout(borrow(stdout)).map_err(&stdio)?;
         dup2_stderr(borrow(stderr)).map_err(&stdio)?;
-        for (resource, limit) in self.entry.rlimits {
-            setrlimit(*resource, *limit, *limit)
-                .map_err(|error| at(Step::Rlimits)(errno(error)))?;
+        for (resource, soft, hard) in self.entry.rlimits {
+            setrlimit(*resource, *soft, *hard).map_err(|error| at(Step::Rlimits)(errno(error)))?;
         }
         Ok(self.next())
     }
@@ -122,10 +121,8 @@ impl<'a> Stage<'a, Limited> {
     /// them plays reaches no further than the job itself. The bounding set is empty already: the
     /// warden dropped it for itself and all its children when it started.
     fn give_up_power(self) -> Result<Stage<'a, Powerless>, Failure> {
-        let identity = at(Step::Identity);
-        match self.entry.identity {
-            Identity::Host { job, .. } => become_id(job).map_err(&identity)?,
-            Identity::Nested => become_nested().map_err(&identity)?,
+        if let Identity::Host { job, .. } = self.entry.identity {
+            become_id(job).map_err(at(Step::Identity))?;
         }
         drop_capabilities().map_err(at(Step::Capabilities))?;
         Ok(self.next())

@@ -21,7 +21,7 @@ use std::marker::PhantomData;
 use std::os::fd::RawFd;
 
 pub(crate) use house::enter;
-pub(crate) use identity::{Identity, become_id, become_powerless, drop_capabilities};
+pub(crate) use identity::{Identity, OWN_ID, become_id, become_powerless, drop_capabilities};
 
 use crate::blueprint::Filter;
 use crate::cgroup::WayIn;
@@ -59,7 +59,8 @@ pub(crate) struct Entry<'a> {
     /// The blueprint's prepared root, a path in the warden's mount namespace.
     pub(crate) root: &'a std::ffi::CStr,
     pub(crate) identity: Identity,
-    pub(crate) rlimits: &'a [(nix::sys::resource::Resource, u64)],
+    /// Which, soft, hard.
+    pub(crate) rlimits: &'a [(nix::sys::resource::Resource, u64, u64)],
     pub(crate) way_in: &'a WayIn,
     pub(crate) filter: &'a Filter,
     /// 0 when Landlock may be missing and is.

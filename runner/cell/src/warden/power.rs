@@ -12,7 +12,7 @@ use rustix::process::{DumpableBehavior, PidfdFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::Unable;
-use crate::enter::Identity;
+use crate::enter::{Identity, OWN_ID};
 use crate::sys::signals;
 
 /// Ids that one warden uses: its runner's, its inits', and one a slot.
@@ -60,7 +60,7 @@ pub(crate) fn take(uid_base: Option<u32>, slots: u16) -> Result<Power, Unable> {
                 job: base + FIRST_SLOT + slot,
             }
         } else {
-            Identity::Nested
+            Identity::Own
         }
     });
     Ok(Power {
@@ -81,8 +81,8 @@ fn enter_user_namespace() -> Result<(), Unable> {
         .map_err(|error| unable("a user namespace can't be made", &error))?;
     for (file, value) in [
         ("/proc/self/setgroups", "deny".to_owned()),
-        ("/proc/self/gid_map", format!("0 {gid} 1")),
-        ("/proc/self/uid_map", format!("0 {uid} 1")),
+        ("/proc/self/gid_map", format!("{OWN_ID} {gid} 1")),
+        ("/proc/self/uid_map", format!("{OWN_ID} {uid} 1")),
     ] {
         fs::write(file, value).map_err(|error| unable(&format!("writing {file}"), &error))?;
     }

@@ -1,4 +1,5 @@
-//! Resource limits (setrlimit(2)): each is of one process only, so they stand behind the cgroup.
+//! Resource limits (setrlimit(2)): each is of one process only, so they stand behind the cgroup; where
+//! there is none, they are all there is.
 
 use nix::sys::resource::{Resource, getrlimit};
 
@@ -6,27 +7,36 @@ use crate::blueprint::{Blueprint, Limits};
 
 /// `RLIMIT_MEMLOCK` and `RLIMIT_MSGQUEUE` of every job, in bytes.
 const SMALL: u64 = 64 * 1024;
+/// The warden and the cell's init have the same uid as the job where there is no cgroup.
+const OURS: u64 = 2;
 
-/// The second line behind the cgroup; without one, the only line.
-pub(super) fn of(limits: &Limits, blueprint: &Blueprint, cgroup: bool) -> Vec<(Resource, u64)> {
-    let cpu_seconds = limits.cpu.as_secs() + 2;
+/// One limit: which, soft, hard.
+pub(super) type Rlimit = (Resource, u64, u64);
+
+/// The limits of a job's processes, none above what this process may set.
+pub(super) fn of(limits: &Limits, blueprint: &Blueprint, cgroup: bool) -> Vec<Rlimit> {
+    // In whole seconds: SIGXCPU at the first, SIGKILL a second later. Behind a cgroup's exact count it
+    // must not strike first.
+    let cpu = limits.cpu.as_millis().div_ceil(1000);
+    let cpu = u64::try_from(cpu).unwrap_or(u64::MAX - OURS) + u64::from(cgroup);
+    let same = |resource, limit| (resource, limit, limit);
     let mut wanted = vec![
-        (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_FSIZE, limits.disk),
-        (Resource::RLIMIT_CPU, cpu_seconds),
-        (Resource::RLIMIT_NOFILE, blueprint.open_files),
-        (Resource::RLIMIT_MEMLOCK, SMALL),
-        (Resource::RLIMIT_MSGQUEUE, SMALL),
+        same(Resource::RLIMIT_CORE, 0),
+        same(Resource::RLIMIT_FSIZE, limits.disk),
+        (Resource::RLIMIT_CPU, cpu, cpu + 1),
+        same(Resource::RLIMIT_NOFILE, blueprint.open_files),
+        same(Resource::RLIMIT_MEMLOCK, SMALL),
+        same(Resource::RLIMIT_MSGQUEUE, SMALL),
     ];
     if !cgroup {
-        wanted.push((Resource::RLIMIT_DATA, limits.memory));
-        wanted.push((Resource::RLIMIT_NPROC, limits.processes));
+        wanted.push(same(Resource::RLIMIT_DATA, limits.memory));
+        wanted.push(same(Resource::RLIMIT_NPROC, limits.processes + OURS));
     }
     wanted
         .into_iter()
-        .map(|(resource, limit)| {
-            let hard = getrlimit(resource).map_or(limit, |(_, hard)| hard);
-            (resource, limit.min(hard))
+        .map(|(resource, soft, hard)| {
+            let highest = getrlimit(resource).map_or(hard, |(_, highest)| highest);
+            (resource, soft.min(highest), hard.min(highest))
         })
         .collect()
 }

@@ -87,8 +87,8 @@ fn assemble(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Vec<CSt
         .into_iter()
         .map(|name| Ok((name, open_path(&Path::new("/dev").join(name))?)))
         .collect::<Result<_, Broken>>()?;
-    let nested = identities.contains(&Identity::Nested);
-    let proc = nested
+    let in_user_namespace = identities.contains(&Identity::Own);
+    let proc = in_user_namespace
         .then(|| clone_tree(&open_path(Path::new("/proc"))?, Path::new("/proc"), 0))
         .transpose()?;
     let place = PLACES
