@@ -58,6 +58,7 @@ pub(crate) fn decide(job: &Job, languages: &Languages) -> Result<Plan, Rejection
         .blueprint(profile)
         .ok_or_else(|| absent(profile))?;
     check_network(job, profile)?;
+    check_outputs(&job.outputs)?;
     let (limits, output_bytes) = decide_limits(&job.limits, profile)?;
     let files = place_files(job, profile)?;
     let entrypoint = job.entrypoint.as_deref().unwrap_or(&profile.source);
@@ -196,10 +197,13 @@ fn place_files(job: &Job, profile: &Profile) -> Result<Vec<(CString, Vec<u8>)>, 
     let mut files = Vec::with_capacity(job.files.len() + 1);
     if let Some(code) = &job.code {
         let name = job.entrypoint.as_deref().unwrap_or(&profile.source);
-        if job.files.iter().any(|file| file.path == name) {
+        if let Some(file) = job.files.iter().find(|file| conflicts(&file.path, name)) {
             return Err(Rejection::new(
                 "conflicting_fields",
-                format!("code: the file {name:?} is in `files`, too"),
+                format!(
+                    "code: it becomes the file {name:?}, which {:?} stands in the way of",
+                    file.path
+                ),
                 "send the program either as `code` or as a file",
             ));
         }
@@ -209,6 +213,25 @@ fn place_files(job: &Job, profile: &Profile) -> Result<Vec<(CString, Vec<u8>)>, 
         files.push((text("files", &file.path)?, file.content.clone()));
     }
     Ok(files)
+}
+
+/// Whether two paths can't both be files: they are the same, or one would be the other's folder.
+fn conflicts(one: &str, other: &str) -> bool {
+    let beneath = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+    one == other || beneath(one, other) || beneath(other, one)
+}
+
+fn check_outputs(globs: &[String]) -> Result<(), Rejection> {
+    for (at, glob) in globs.iter().enumerate() {
+        if let Err(error) = globset::Glob::new(glob) {
+            return Err(Rejection::new(
+                "invalid_value",
+                format!("outputs[{at}]: {}", error.kind()),
+                "write a glob such as `*.png` or `out/**`",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn environment(
@@ -258,4 +281,30 @@ fn text(field: &str, value: &str) -> Result<CString, Rejection> {
             "leave it out, or send it through `stdin`",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_conflict_when_one_would_be_the_others_folder() {
+        for (one, other, expected) in [
+            ("main.py", "main.py", true),
+            ("main.py/x", "main.py", true),
+            ("a", "a/b/c", true),
+            ("main.py", "main.pyc", false),
+            ("a/b", "a/c", false),
+        ] {
+            assert_eq!(conflicts(one, other), expected, "{one} {other}");
+            assert_eq!(conflicts(other, one), expected, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn a_glob_that_is_none_is_named() {
+        let rejected = check_outputs(&["*.txt".to_owned(), "[a.txt".to_owned()]);
+        let message = rejected.err().map(|rejection| rejection.message);
+        assert!(message.is_some_and(|text| text.starts_with("outputs[1]: ")));
+    }
 }

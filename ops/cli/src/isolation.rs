@@ -42,10 +42,10 @@ fn uid_base() -> Result<Option<u32>, ExitCode> {
         return Ok(None);
     };
     match text.parse() {
-        // 0 would make the runner root.
-        Ok(base) if base >= 1000 => Ok(Some(base)),
+        // 0 would make the runner root, and the highest stand for "no change".
+        Ok(base) if (1000..u32::MAX - 2048).contains(&base) => Ok(Some(base)),
         _ => {
-            note("GLOVEBOX_UID_BASE is not a number of 1000 or more");
+            note("GLOVEBOX_UID_BASE is not a number from 1000 to 4294965246");
             Err(ExitCode::from(USAGE))
         }
     }

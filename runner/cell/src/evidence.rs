@@ -50,6 +50,8 @@ pub enum KillReason {
     CpuTime,
     /// The memory limit: a process of the cell was killed by the kernel.
     Memory,
+    /// Its own files did not fit, so that it was never started.
+    Disk,
     /// More refused forks than the limit allows processes.
     Processes,
     /// The runner saw too much output.
@@ -58,6 +60,10 @@ pub enum KillReason {
     Cancelled,
     /// The runner gives the job back.
     Shutdown,
+    /// It did not start in time: our failure, reported as one.
+    NeverStarted,
+    /// Its counters could not be read: our failure, reported as one.
+    Unaccounted,
 }
 
 /// A call that was refused.

@@ -46,6 +46,7 @@ pub(crate) struct Report {
     failed_step: AtomicU32,
     failed_errno: AtomicI32,
     started: AtomicU64,
+    ended_at: AtomicU64,
     listener: AtomicI32,
     ended: AtomicU32,
     ended_value: AtomicI32,
@@ -64,6 +65,7 @@ impl Report {
         self.failed_step.store(0, Ordering::Relaxed);
         self.failed_errno.store(0, Ordering::Relaxed);
         self.started.store(0, Ordering::Relaxed);
+        self.ended_at.store(0, Ordering::Relaxed);
         self.listener.store(0, Ordering::Relaxed);
         self.ended_value.store(0, Ordering::Relaxed);
         for slot in &self.refused {
@@ -103,7 +105,13 @@ impl Report {
         Some(self.listener.load(Ordering::Acquire)).filter(|fd| *fd > 0)
     }
 
-    pub(crate) fn mark_ended(&self, ended: Ended) {
+    /// Nanoseconds of `CLOCK_MONOTONIC` when the job's process had ended.
+    pub(crate) fn ended_at(&self) -> Option<u64> {
+        Some(self.ended_at.load(Ordering::Acquire)).filter(|at| *at > 0)
+    }
+
+    pub(crate) fn mark_ended(&self, ended: Ended, now: u64) {
+        self.ended_at.store(now, Ordering::Relaxed);
         let (kind, value) = match ended {
             Ended::Code(code) => (ENDED_CODE, code),
             Ended::Signal(signal) => (ENDED_SIGNAL, signal),

@@ -5,10 +5,11 @@
 //! before any thread exists.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitOptions, wait, waitpid};
 
 use crate::enter::{become_id, drop_capabilities};
@@ -93,26 +94,35 @@ pub fn supervise(config: &WardenConfig, worker: impl FnOnce(Link) -> i32) -> std
         link: ours,
         worker: worker_pid,
         warden: None,
+        pause: FIRST_PAUSE,
     };
     supervisor.start_warden()?;
     supervisor.watch(&signals)
 }
 
 fn run_worker(config: &WardenConfig, socket: OwnedFd, worker: impl FnOnce(Link) -> i32) -> ! {
-    let ready = rustix::process::set_parent_process_death_signal(None)
-        .and_then(|()| become_unprivileged(config.uid_base))
-        .and_then(|()| {
-            let death = Some(rustix::process::Signal::KILL);
-            rustix::process::set_parent_process_death_signal(death)
-        })
-        .is_ok();
-    let unblocked = SigSet::empty().thread_set_mask().is_ok();
-    let code = if ready && unblocked {
-        worker(Link { socket })
-    } else {
-        WORKER_BROKEN
+    let code = match become_worker(config) {
+        Ok(()) => worker(Link { socket }),
+        Err(error) => {
+            let line = format!("glovebox: the runner could not give up its power: {error}\n");
+            // If stderr is gone, the exit code has to say it alone.
+            rustix::io::write(rustix::stdio::stderr(), line.as_bytes()).unwrap_or_default();
+            WORKER_BROKEN
+        }
     };
     std::process::exit(code)
+}
+
+fn become_worker(config: &WardenConfig) -> std::io::Result<()> {
+    // A Ctrl-C in the terminal goes to its whole process group: the worker leaves that, so that each
+    // signal reaches it once, through the supervisor.
+    rustix::process::setpgid(None, None)?;
+    become_unprivileged(config.uid_base)?;
+    // After the change of uid, which clears it.
+    let death = Some(rustix::process::Signal::KILL);
+    rustix::process::set_parent_process_death_signal(death)?;
+    SigSet::empty().thread_set_mask()?;
+    Ok(())
 }
 
 /// The runner reads what strangers sent: it keeps no id of the host's and no capability. An ordinary
@@ -133,7 +143,13 @@ struct Supervisor<'a> {
     link: OwnedFd,
     worker: Pid,
     warden: Option<Pid>,
+    /// How long to wait before the next warden is started, while there is none.
+    pause: Duration,
 }
+
+/// The pause before the first restart of a warden; it doubles with each until the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Supervisor<'_> {
     /// Forks a warden and sends its socket to the worker.
@@ -158,7 +174,16 @@ impl Supervisor<'_> {
                 return Ok(code);
             }
             let fd = signals.as_fd();
-            match poll(&mut [PollFd::new(&fd, PollFlags::IN)], None) {
+            let pause = Timespec {
+                tv_sec: i64::try_from(self.pause.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: i64::from(self.pause.subsec_nanos()),
+            };
+            let timeout = self.warden.is_none().then_some(&pause);
+            match poll(&mut [PollFd::new(&fd, PollFlags::IN)], timeout) {
+                Ok(0) => {
+                    self.pause = LONGEST_PAUSE.min(self.pause * 2);
+                    self.start_warden()?;
+                }
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -189,14 +214,8 @@ impl Supervisor<'_> {
                     let signal = status.terminating_signal().map(|signal| 128 + signal);
                     return Ok(code.or(signal));
                 }
-                Ok(Some((pid, status))) if Some(pid) == self.warden => {
-                    self.warden = None;
-                    // One that was killed is mended. One that ended by itself has told the worker
-                    // why it can't work, and another one would say the same.
-                    if status.signaled() {
-                        self.start_warden()?;
-                    }
-                }
+                // Whatever ended it: another one is started after a pause, as long as the worker lives.
+                Ok(Some((pid, _))) if Some(pid) == self.warden => self.warden = None,
                 Ok(Some(_)) => {}
                 Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(None),
                 Err(rustix::io::Errno::INTR) => {}

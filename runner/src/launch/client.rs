@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use glovebox_cell::protocol::{self, Event, Request};
 use glovebox_cell::{Evidence, KillReason, Layer, Link, WorkerError};
@@ -13,6 +14,9 @@ use tokio::net::UnixDatagram;
 use tokio::sync::{oneshot, watch};
 
 use super::{LaunchError, io, lend};
+
+/// How long a launch waits for a warden that is to be started anew; then the job is given back.
+const WARDEN_WITHIN: Duration = Duration::from_secs(10);
 
 type Answer = Result<Evidence, LaunchError>;
 
@@ -92,11 +96,10 @@ impl Line {
 impl Shared {
     async fn send(&self, request: &Request, beside: &[BorrowedFd<'_>]) -> Result<(), LaunchError> {
         let mut sockets = self.socket.subscribe();
-        let socket = sockets
-            .wait_for(Option::is_some)
+        let socket = tokio::time::timeout(WARDEN_WITHIN, sockets.wait_for(Option::is_some))
             .await
             .ok()
-            .and_then(|socket| socket.clone())
+            .and_then(|socket| socket.ok()?.clone())
             .ok_or(LaunchError::WardenDied)?;
         socket
             .async_io(Interest::WRITABLE, || {
@@ -113,16 +116,18 @@ impl Shared {
             self.socket.send_replace(None);
             self.abandon_all();
             tracing::error!("the warden died; waiting for the next one");
-            match next_warden(&link).await {
-                Ok((next, _)) => {
-                    self.socket.send_replace(Some(Arc::clone(&next)));
-                    socket = next;
+            socket = loop {
+                match next_warden(&link).await {
+                    Ok((next, _)) => break next,
+                    // The supervisor is gone, and takes this process along.
+                    Err(error @ LaunchError::Io { .. }) => {
+                        return tracing::error!(%error, "there will be no other warden");
+                    }
+                    Err(error) => tracing::error!(%error, "the next warden can't work"),
                 }
-                Err(error) => {
-                    tracing::error!(%error, "there will be no other warden");
-                    return;
-                }
-            }
+            };
+            tracing::info!("the next warden is ready");
+            self.socket.send_replace(Some(Arc::clone(&socket)));
         }
     }
 

@@ -29,10 +29,11 @@ pub(super) async fn read(pipe: Option<pipe::Receiver>, most: u64) -> io::Result<
     let mut files = Vec::new();
     let mut room = most;
     while let Some(head) = head(&mut reader).await? {
-        if head.size > room {
+        let cost = head.size.saturating_add(head.path.len() as u64);
+        if cost > room && !head.omitted {
             return Err(io::Error::other("more bytes than were asked for"));
         }
-        room -= head.size;
+        room = room.saturating_sub(cost);
         let mut content = vec![0; usize::try_from(head.size).map_err(io::Error::other)?];
         reader.read_exact(&mut content).await?;
         files.push(File {

@@ -92,9 +92,15 @@ fn killed(
         // A program that spins because it may not fork is a matter of processes, not of time.
         KillReason::WallTime if evidence.forks_refused > 0 => exceeded(Limit::Processes),
         KillReason::CpuTime if evidence.forks_refused > 0 => exceeded(Limit::Processes),
+        // Reported by the warden as failures of its own; never as evidence.
+        KillReason::NeverStarted | KillReason::Unaccounted => Verdict {
+            status: Status::Error,
+            ..base.clone()
+        },
         KillReason::WallTime => exceeded(Limit::WallTime),
         KillReason::CpuTime => exceeded(Limit::CpuTime),
         KillReason::Memory => exceeded(Limit::Memory),
+        KillReason::Disk => exceeded(Limit::Disk),
         KillReason::Processes => exceeded(Limit::Processes),
         KillReason::Output => exceeded(Limit::Output),
     }

@@ -117,7 +117,9 @@ impl Folder {
             Err(errno) => return Err(on("opening", &path)(errno.into())),
         };
         let members = group.get("cgroup.procs")?;
-        for pid in members.lines().filter_map(|line| line.parse().ok()) {
+        // A last line without its end was cut off: half a number is somebody else's.
+        let whole = members.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        for pid in whole.lines().filter_map(|line| line.parse().ok()) {
             if let Some(pid) = Pid::from_raw(pid).filter(|pid| *pid != rustix::process::getpid()) {
                 // One that has ended meanwhile is what is wanted.
                 kill_process(pid, Signal::KILL).unwrap_or_default();

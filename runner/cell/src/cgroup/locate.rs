@@ -102,6 +102,9 @@ fn v2_parent(root: &Mount, memberships: &str) -> Found {
             own: !in_leaf,
         }));
     }
+    // Only the real root has no `cgroup.type`: in a container the mount's root is a group as any other,
+    // and holds our processes.
+    let own = root.point.join("cgroup.type").exists();
     if !has_controllers(&root.point.join("cgroup.controllers")) {
         return Found::Missing(format!(
             "{} does not offer the controllers memory, pids and cpu",
@@ -110,7 +113,7 @@ fn v2_parent(root: &Mount, memberships: &str) -> Found {
     }
     writable(Found::V2(V2Parent {
         path: root.point.clone(),
-        own: false,
+        own,
     }))
 }
 

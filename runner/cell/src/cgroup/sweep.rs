@@ -1,7 +1,8 @@
 //! Removing groups: a warden's own at its end, and those that a power cut or `kill -9` left.
 //!
-//! A base group is named after the process that made it and that process's start time, so that a
-//! later warden knows whether its maker still lives. Must never touch a group of a living maker.
+//! A base group is named after its maker: the pid namespace, the process id in it and the process's
+//! start time, so that a later warden knows whether its maker still lives. Must never touch a group of
+//! a living maker, nor one of another pid namespace, whose processes it can't see.
 
 use std::fs;
 
@@ -13,7 +14,17 @@ const PREFIX: &str = "glovebox.";
 /// The name of this process's base group.
 pub(super) fn own_name() -> String {
     let pid = std::process::id();
-    format!("{PREFIX}{pid}.{}", start_time(pid).unwrap_or(0))
+    format!(
+        "{PREFIX}{}.{pid}.{}",
+        pid_namespace().unwrap_or(0),
+        start_time(pid).unwrap_or(0)
+    )
+}
+
+/// The inode of this process's pid namespace: its identity (namespaces(7)).
+fn pid_namespace() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Some(fs::metadata("/proc/self/ns/pid").ok()?.ino())
 }
 
 /// Field 22 of proc_pid_stat(5): when the process started, in clock ticks since boot.
@@ -24,9 +35,13 @@ fn start_time(pid: u32) -> Option<u64> {
 }
 
 fn maker_lives(name: &str) -> Option<bool> {
-    let (pid, start) = name.strip_prefix(PREFIX)?.split_once('.')?;
-    let pid = pid.parse().ok()?;
-    let start: u64 = start.parse().ok()?;
+    let mut parts = name.strip_prefix(PREFIX)?.split('.');
+    let namespace: u64 = parts.next()?.parse().ok()?;
+    let pid = parts.next()?.parse().ok()?;
+    let start: u64 = parts.next()?.parse().ok()?;
+    if Some(namespace) != pid_namespace() {
+        return None;
+    }
     Some(start_time(pid) == Some(start))
 }
 
@@ -54,7 +69,10 @@ mod tests {
         let mine = own_name();
         assert_eq!(maker_lives(&mine), Some(true));
         let pid = std::process::id();
-        assert_eq!(maker_lives(&format!("{PREFIX}{pid}.1")), Some(false));
+        let here = pid_namespace().unwrap_or(0);
+        let dead = |namespace: u64| format!("{PREFIX}{namespace}.{pid}.1");
+        assert_eq!(maker_lives(&dead(here)), Some(false));
+        assert_eq!(maker_lives(&dead(here + 1)), None);
         assert_eq!(maker_lives("user.slice"), None);
         assert_eq!(maker_lives("glovebox.x.y"), None);
     }

@@ -1,8 +1,7 @@
-//! The driver for cgroup version 1: a folder a controller, kept for as long as its slot; only that
-//! of `pids` is made anew for each cell, because `pids.peak` can't be set back.
+//! The driver for cgroup version 1: one folder a controller.
 //!
-//! Source: Documentation/admin-guide/cgroup-v1 of the kernel. Other counters that can't be set back
-//! are compared with what they were when the cell was opened.
+//! Source: Documentation/admin-guide/cgroup-v1 of the kernel. Counters of the CPU can't be set back;
+//! they are compared with what they were when the cell was opened.
 
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -36,14 +35,13 @@ impl Bases {
     }
 }
 
-/// The group of one slot.
+/// The group of one slot. CPU is kept with the slot; memory and processes are a cell's own, since the
+/// page cache that a job leaves would be charged to the next one, and `pids.peak` can't be set back.
 pub(super) struct V1Group {
-    tasks: Vec<Knob>,
-    memory_limit: Knob,
-    /// Memory and swap together; absent without swap accounting.
-    memsw_limit: Option<Knob>,
-    memory_peak: Knob,
-    oom_control: Knob,
+    name: String,
+    memory_base: Folder,
+    pids_base: Folder,
+    cpu_tasks: Vec<Knob>,
     cpu_period: Knob,
     cpu_quota: Knob,
     /// Exact, in nanoseconds.
@@ -51,11 +49,51 @@ pub(super) struct V1Group {
     /// Counted by the timer tick: good for a share, not for a sum.
     cpu_user: Knob,
     cpu_system: Knob,
-    pids_base: Folder,
-    pids_name: String,
-    pids: Option<Pids>,
-    set: Option<(u64, u32)>,
+    cpus_milli: Option<u32>,
     before: Absolute,
+    cell: Option<Cell>,
+}
+
+/// The groups of one cell in the hierarchies of `memory` and `pids`.
+struct Cell {
+    memory_tasks: Knob,
+    memory_peak: Knob,
+    oom_control: Knob,
+    pids_tasks: Knob,
+    pids_events: Knob,
+    /// Newer than the controller itself; without it `pids.current` is sampled.
+    pids_peak: Option<Knob>,
+    pids_current: Knob,
+    pids_seen: u64,
+}
+
+impl Cell {
+    fn open(memory: &Folder, pids: &Folder, limits: &Limits) -> Result<Cell, CgroupError> {
+        let most = limits.memory.to_string();
+        memory.set("memory.limit_in_bytes", &most)?;
+        // Memory and swap together; absent without swap accounting. After the limit: it may not be
+        // below it at any moment.
+        if let Ok(swap) = memory.knob("memory.memsw.limit_in_bytes", OFlags::WRONLY) {
+            swap.write(&most)?;
+        }
+        pids.set("pids.max", &limits.processes.to_string())?;
+        Ok(Cell {
+            memory_tasks: memory.knob("tasks", OFlags::WRONLY)?,
+            memory_peak: memory.knob("memory.max_usage_in_bytes", OFlags::RDONLY)?,
+            oom_control: memory.knob("memory.oom_control", OFlags::RDONLY)?,
+            pids_tasks: pids.knob("tasks", OFlags::WRONLY)?,
+            pids_events: pids.knob("pids.events", OFlags::RDONLY)?,
+            pids_peak: pids.knob("pids.peak", OFlags::RDONLY).ok(),
+            pids_current: pids.knob("pids.current", OFlags::RDONLY)?,
+            pids_seen: 0,
+        })
+    }
+
+    fn processes_peak(&mut self) -> Result<u64, CgroupError> {
+        let knob = self.pids_peak.as_ref().unwrap_or(&self.pids_current);
+        self.pids_seen = self.pids_seen.max(knob.number()?).max(1);
+        Ok(self.pids_seen)
+    }
 }
 
 /// The counters that can't be set back, as they stand.
@@ -64,44 +102,11 @@ struct Absolute {
     cpu_total: u64,
     cpu_user: u64,
     cpu_system: u64,
-    oom_kills: u64,
-}
-
-/// The group of one cell in the hierarchy of `pids`.
-struct Pids {
-    tasks: Knob,
-    events: Knob,
-    /// Newer than the controller itself; without it `pids.current` is sampled.
-    peak: Option<Knob>,
-    current: Knob,
-    seen: u64,
-}
-
-impl Pids {
-    fn open(base: &Folder, name: &str, processes: u64) -> Result<Pids, CgroupError> {
-        base.remove(name.as_ref())?;
-        let folder = base.make(name)?;
-        folder.set("pids.max", &processes.to_string())?;
-        Ok(Pids {
-            tasks: folder.knob("tasks", OFlags::WRONLY)?,
-            events: folder.knob("pids.events", OFlags::RDONLY)?,
-            peak: folder.knob("pids.peak", OFlags::RDONLY).ok(),
-            current: folder.knob("pids.current", OFlags::RDONLY)?,
-            seen: 0,
-        })
-    }
-
-    fn peak(&mut self) -> Result<u64, CgroupError> {
-        let now = self.peak.as_ref().unwrap_or(&self.current).number()?;
-        self.seen = self.seen.max(now).max(1);
-        Ok(self.seen)
-    }
 }
 
 impl V1Group {
     pub(super) fn new(bases: &Bases, slot: u16) -> Result<V1Group, CgroupError> {
         let name = format!("slot{slot}");
-        let memory = bases.memory.make(&name)?;
         let cpu = bases.cpu.make(&name)?;
         let cpuacct = bases
             .cpuacct
@@ -109,50 +114,35 @@ impl V1Group {
             .map(|base| base.make(&name))
             .transpose()?;
         let counters = cpuacct.as_ref().unwrap_or(&cpu);
-        let read = OFlags::RDONLY;
-        let write = OFlags::RDWR;
-        let tasks = [Some(&memory), Some(&cpu), cpuacct.as_ref()]
+        let cpu_tasks = [Some(&cpu), cpuacct.as_ref()]
             .into_iter()
             .flatten()
             .map(|folder| folder.knob("tasks", OFlags::WRONLY))
             .collect::<Result<_, _>>()?;
         Ok(V1Group {
-            tasks,
-            memory_limit: memory.knob("memory.limit_in_bytes", write)?,
-            memsw_limit: memory.knob("memory.memsw.limit_in_bytes", write).ok(),
-            memory_peak: memory.knob("memory.max_usage_in_bytes", write)?,
-            oom_control: memory.knob("memory.oom_control", read)?,
-            cpu_period: cpu.knob("cpu.cfs_period_us", write)?,
-            cpu_quota: cpu.knob("cpu.cfs_quota_us", write)?,
-            cpu_total: counters.knob("cpuacct.usage", read)?,
-            cpu_user: counters.knob("cpuacct.usage_user", read)?,
-            cpu_system: counters.knob("cpuacct.usage_sys", read)?,
+            name,
+            memory_base: bases.memory.again()?,
             pids_base: bases.pids.again()?,
-            pids_name: name,
-            pids: None,
-            set: None,
+            cpu_tasks,
+            cpu_period: cpu.knob("cpu.cfs_period_us", OFlags::WRONLY)?,
+            cpu_quota: cpu.knob("cpu.cfs_quota_us", OFlags::WRONLY)?,
+            cpu_total: counters.knob("cpuacct.usage", OFlags::RDONLY)?,
+            cpu_user: counters.knob("cpuacct.usage_user", OFlags::RDONLY)?,
+            cpu_system: counters.knob("cpuacct.usage_sys", OFlags::RDONLY)?,
+            cpus_milli: None,
             before: Absolute::default(),
+            cell: None,
         })
     }
 
-    fn set_limits(&mut self, limits: &Limits, cpus_milli: u32) -> Result<(), CgroupError> {
-        let wanted = (limits.memory, cpus_milli);
-        if self.set == Some(wanted) {
-            return Ok(());
+    fn set_cpu(&mut self, cpus_milli: u32) -> Result<(), CgroupError> {
+        if self.cpus_milli != Some(cpus_milli) {
+            self.cpus_milli = None;
+            self.cpu_period.write(&CPU_PERIOD_US.to_string())?;
+            self.cpu_quota
+                .write(&cpu_quota_us(cpus_milli).to_string())?;
+            self.cpus_milli = Some(cpus_milli);
         }
-        let memory = limits.memory.to_string();
-        if let Some(memsw) = &self.memsw_limit {
-            // memsw may not be below the memory limit at any moment.
-            memsw.write("-1")?;
-            self.memory_limit.write(&memory)?;
-            memsw.write(&memory)?;
-        } else {
-            self.memory_limit.write(&memory)?;
-        }
-        self.cpu_period.write(&CPU_PERIOD_US.to_string())?;
-        self.cpu_quota
-            .write(&cpu_quota_us(cpus_milli).to_string())?;
-        self.set = Some(wanted);
         Ok(())
     }
 
@@ -161,7 +151,6 @@ impl V1Group {
             cpu_total: self.cpu_total.number()?,
             cpu_user: self.cpu_user.number()?,
             cpu_system: self.cpu_system.number()?,
-            oom_kills: self.oom_control.field("oom_kill")?,
         })
     }
 }
@@ -179,20 +168,21 @@ fn divide(total: u64, user: u64, system: u64) -> (Duration, Duration) {
 
 impl Group for V1Group {
     fn open(&mut self, limits: &Limits, cpus_milli: u32) -> Result<(), CgroupError> {
-        self.set_limits(limits, cpus_milli)?;
-        self.memory_peak.write("0")?;
-        self.pids = Some(Pids::open(
-            &self.pids_base,
-            &self.pids_name,
-            limits.processes,
-        )?);
+        self.close()?;
+        self.set_cpu(cpus_milli)?;
+        let memory = self.memory_base.make(&self.name)?;
+        let pids = self.pids_base.make(&self.name)?;
+        self.cell = Some(Cell::open(&memory, &pids, limits)?);
         self.before = self.absolute()?;
         Ok(())
     }
 
     fn way_in(&self) -> WayIn {
-        let pids = self.pids.iter().map(|pids| &pids.tasks);
-        let knobs = self.tasks.iter().chain(pids);
+        let own = self
+            .cell
+            .iter()
+            .flat_map(|cell| [&cell.memory_tasks, &cell.pids_tasks]);
+        let knobs = self.cpu_tasks.iter().chain(own);
         WayIn::Tasks(knobs.map(|knob| knob.file.as_raw_fd()).collect())
     }
 
@@ -204,22 +194,23 @@ impl Group for V1Group {
             since(now.cpu_user, before.cpu_user),
             since(now.cpu_system, before.cpu_system),
         );
-        let (processes_peak, forks_refused) = match &mut self.pids {
-            Some(pids) => (pids.peak()?, pids.events.field("max")?),
-            None => (0, 0),
+        let Some(cell) = &mut self.cell else {
+            return Ok(Sample::default());
         };
         Ok(Sample {
             cpu_user,
             cpu_system,
-            memory_peak: self.memory_peak.number()?,
-            processes_peak,
-            oom_kills: since(now.oom_kills, before.oom_kills),
-            forks_refused,
+            memory_peak: cell.memory_peak.number()?,
+            processes_peak: cell.processes_peak()?,
+            oom_kills: cell.oom_control.field("oom_kill")?,
+            forks_refused: cell.pids_events.field("max")?,
         })
     }
 
     fn close(&mut self) -> Result<(), CgroupError> {
-        Ok(())
+        self.cell = None;
+        self.memory_base.remove(self.name.as_ref())?;
+        self.pids_base.remove(self.name.as_ref())
     }
 }
 

@@ -53,7 +53,12 @@ pub(crate) fn become_id(id: u32) -> Result<(), Errno> {
     let uid = Uid::from_raw(id);
     set_thread_groups(&[])?;
     set_thread_res_gid(gid, gid, gid)?;
-    set_thread_res_uid(uid, uid, uid)
+    set_thread_res_uid(uid, uid, uid)?;
+    // An id of -1 means "leave as it is" to the kernel: believe only what it says afterwards.
+    let changed = rustix::process::getuid() == uid
+        && rustix::process::geteuid() == uid
+        && rustix::process::getegid() == gid;
+    if changed { Ok(()) } else { Err(Errno::PERM) }
 }
 
 /// Empties every set of capabilities of the calling process but the bounding one.

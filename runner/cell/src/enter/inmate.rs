@@ -24,6 +24,9 @@ use crate::sys::fork::{Forked, exit_now, fork as clone};
 use crate::sys::landlock::{self, access};
 use crate::sys::{seccomp, signals};
 
+/// Where programs and libraries may be; beneath other folders nothing may be executed.
+const PROGRAMS: [&std::ffi::CStr; 6] = [c"/usr", c"/bin", c"/sbin", c"/lib", c"/lib64", c"/opt"];
+
 /// Forked from the housed init.
 struct Forked_;
 /// Under the cell's limits of memory, CPU and processes.
@@ -183,7 +186,7 @@ impl<'a> Stage<'a, Tied> {
             return Ok(self.next());
         }
         let landlock = at(Step::Landlock);
-        let read = access::READ_FILE | access::READ_DIR | access::EXECUTE;
+        let read = access::READ_FILE | access::READ_DIR;
         let mut own = access::READ_FILE
             | access::READ_DIR
             | access::WRITE_FILE
@@ -208,6 +211,13 @@ impl<'a> Stage<'a, Tied> {
             (c"/tmp", own),
             (c"/dev/shm", own),
         ];
+        for folder in PROGRAMS {
+            match rustix::fs::open(folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+                Ok(fd) => allow(&ruleset, &fd, access::EXECUTE, abi).map_err(&landlock)?,
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(landlock(error)),
+            }
+        }
         for (path, rights) in visible {
             let folder = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
                 .map_err(&landlock)?;

@@ -4,12 +4,12 @@
 //! this, with the job's uid, no capability, and only files that lie beneath the working folder and
 //! are regular (openat2(2), RESOLVE_BENEATH). The warden itself never looks into the folder.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
@@ -23,8 +23,10 @@ use crate::sys::fds::close_all_but;
 use crate::sys::fork::{Forked, exit_now, fork};
 
 /// The most entries that are looked at, and the deepest folder.
-const MOST_ENTRIES: usize = 100_000;
+const MOST_ENTRIES: usize = 20_000;
 const DEEPEST: usize = 64;
+/// The most files that are handed back.
+const MOST_FILES: usize = 1_000;
 
 /// Starts the collector; its pidfd becomes readable when it is done.
 pub(super) fn start(
@@ -49,7 +51,9 @@ fn enter(workspace: &OwnedFd, identity: Identity, pipe: &OwnedFd) -> Result<(), 
     let mut keep = [workspace.as_raw_fd(), pipe.as_raw_fd()];
     keep.sort_unstable();
     close_all_but(&keep)?;
-    become_powerless(identity)
+    become_powerless(identity)?;
+    // If the warden died before this line, nobody reads the pipe any more, and writing ends us.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
 }
 
 fn collect(
@@ -59,12 +63,17 @@ fn collect(
     pipe: &OwnedFd,
 ) -> io::Result<()> {
     let wanted = compile(globs).map_err(io::Error::other)?;
-    let work = open(workspace, Path::new("work"), OFlags::DIRECTORY)?;
+    // A job that has locked its own folder has nothing to hand back.
+    let Ok(work) = open(workspace, Path::new("work"), OFlags::DIRECTORY) else {
+        return Ok(());
+    };
     let mut walk = Walk {
         work: work.as_fd(),
         wanted,
         room: most,
         seen: 0,
+        files: 0,
+        overflowed: false,
         pipe: io::BufWriter::new(File::from(pipe.try_clone()?)),
     };
     walk.folder(Path::new(""), 0)?;
@@ -94,6 +103,8 @@ struct Walk<'a> {
     wanted: GlobSet,
     room: u64,
     seen: usize,
+    files: usize,
+    overflowed: bool,
     pipe: io::BufWriter<File>,
 }
 
@@ -104,7 +115,7 @@ impl Walk<'_> {
         let Ok(fd) = open(self.work, here, OFlags::DIRECTORY) else {
             return Ok(());
         };
-        let mut names: Vec<(PathBuf, FileType)> = Vec::new();
+        let mut names: Vec<(OsString, FileType)> = Vec::new();
         for entry in Dir::read_from(fd)?.flatten() {
             let name = entry.file_name().to_bytes();
             self.seen += 1;
@@ -112,11 +123,12 @@ impl Walk<'_> {
                 break;
             }
             if name != b"." && name != b".." {
-                names.push((path.join(OsStr::from_bytes(name)), entry.file_type()));
+                names.push((OsStr::from_bytes(name).to_owned(), entry.file_type()));
             }
         }
         names.sort_by(|one, other| one.0.cmp(&other.0));
-        for (path, kind) in names {
+        for (name, kind) in names {
+            let path = path.join(name);
             match kind {
                 FileType::Directory if depth < DEEPEST => self.folder(&path, depth + 1)?,
                 FileType::RegularFile if self.wanted.is_match(&path) => self.file(&path)?,
@@ -136,15 +148,27 @@ impl Walk<'_> {
         if !metadata.is_file() {
             return Ok(());
         }
-        if metadata.len() > self.room {
-            return self.head(path, 0, true);
+        // A name takes room, too, and an empty file has one.
+        let cost = path.as_os_str().len() as u64 + metadata.len();
+        if cost > self.room || self.files == MOST_FILES {
+            return self.leave_out(path);
         }
+        self.files += 1;
         // The cell is dead: nobody can make the file longer or shorter now.
         let mut content = Vec::new();
-        file.take(self.room).read_to_end(&mut content)?;
-        self.room -= content.len() as u64;
+        file.take(metadata.len()).read_to_end(&mut content)?;
+        self.room -= cost;
         self.head(path, content.len() as u64, false)?;
         self.pipe.write_all(&content)
+    }
+
+    /// Says so once: the first file without room stands for all that follow.
+    fn leave_out(&mut self, path: &Path) -> io::Result<()> {
+        self.room = 0;
+        match std::mem::replace(&mut self.overflowed, true) {
+            false => self.head(path, 0, true),
+            true => Ok(()),
+        }
     }
 
     fn head(&mut self, path: &Path, size: u64, omitted: bool) -> io::Result<()> {

@@ -23,6 +23,7 @@ use crate::cgroup::{self, Found, Tree};
 use crate::host::{self, Layer};
 use crate::protocol::{self, Event, Request};
 use crate::report::Failure;
+use crate::sys::clock;
 use launch::Parcel;
 pub(crate) use power::{id_base, is_privileged};
 use slot::Slot;
@@ -30,6 +31,8 @@ use slot::Slot;
 /// How often a running cell's counters are looked at. Between two looks a job can overrun its CPU
 /// limit by as much as this on each processor.
 const LOOK: Duration = Duration::from_millis(20);
+/// Exit code of a warden that could not go on.
+const BROKEN: i32 = 1;
 
 /// What a warden is started with. It learns nothing else about isolation later.
 #[derive(Clone, Debug)]
@@ -69,7 +72,7 @@ pub(crate) fn run(config: &WardenConfig, socket: &OwnedFd) -> i32 {
             let event = Event::Unable { message, mend };
             // If the runner is gone already, there is nobody left to tell.
             protocol::send(socket.as_fd(), &event, &[]).unwrap_or_default();
-            return 1;
+            return BROKEN;
         }
     };
     let ready = Event::Ready {
@@ -131,13 +134,17 @@ impl Warden {
 
     /// One turn: wait for the runner, for the end of a cell, or for the next look at the counters.
     fn serve(&mut self, socket: &OwnedFd) -> i32 {
+        let mut looked = clock::now();
         loop {
-            let ready = match self.wait(socket) {
-                Ok(ready) => ready,
-                Err(_) => return 1,
+            let Ok(ready) = self.wait(socket) else {
+                return BROKEN;
             };
+            let look = clock::now().saturating_sub(looked) >= u64::from(LOOK.subsec_nanos());
+            if look {
+                looked = clock::now();
+            }
             for slot in &mut self.slots {
-                if let Some(event) = slot.turn()
+                if let Some(event) = slot.turn(look)
                     && protocol::send(socket.as_fd(), &event, &[]).is_err()
                 {
                     return 0;

@@ -4,9 +4,11 @@
 //! of its own. Must run before anything of a job is read.
 
 use std::fs;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{DumpableBehavior, PidfdFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -22,6 +24,8 @@ const IDS_EACH: u32 = 1024;
 const UNUSED_IDS: u32 = 1_879_048_192;
 /// The first slot's id, counted from the base.
 const FIRST_SLOT: u32 = 16;
+/// The most slots that a warden has ids for.
+const MOST_SLOTS: u32 = IDS_EACH - FIRST_SLOT;
 
 /// What the warden may do and as whom its cells run.
 pub(crate) struct Power {
@@ -29,21 +33,59 @@ pub(crate) struct Power {
     pub(crate) identities: Vec<Identity>,
 }
 
-/// The ids of the warden started by process `pid`: a block of their own for each, so that two
-/// instances on one host never share a uid.
+/// The first id of the warden started by process `pid`: a block of their own for each, so that two
+/// instances on one host do not share a uid unless their pids are a multiple of 65,536 apart. Where a
+/// user namespace does not have those ids (a container), the last block that it has.
 pub(crate) fn id_base(configured: Option<u32>, pid: u32) -> u32 {
-    configured.unwrap_or(UNUSED_IDS + pid % 65_536 * IDS_EACH)
+    let preferred = configured.unwrap_or(UNUSED_IDS + pid % 65_536 * IDS_EACH);
+    let ranges = mapped_ids();
+    if configured.is_some() || ranges.iter().any(|ids| has_block(ids, preferred)) {
+        return preferred;
+    }
+    ranges
+        .iter()
+        .filter_map(|ids| ids.end.checked_sub(IDS_EACH))
+        .filter(|base| ranges.iter().any(|ids| has_block(ids, *base)))
+        .max()
+        .unwrap_or(preferred)
 }
 
-/// Whether this process is root with the power to isolate.
+fn has_block(ids: &Range<u32>, base: u32) -> bool {
+    base >= 1000 && ids.contains(&base) && ids.end - base >= IDS_EACH
+}
+
+/// The ids that exist in this user namespace (user_namespaces(7), uid_map).
+fn mapped_ids() -> Vec<Range<u32>> {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.lines()
+        .filter_map(|line| {
+            let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+            let (first, _, count) = (numbers.next()?, numbers.next()?, numbers.next()?);
+            let first = first.ok()?;
+            Some(first..first.saturating_add(count.ok()?))
+        })
+        .collect()
+}
+
+/// Whether this process is root with the power to isolate, and with ids to give to cells. Root of a
+/// user namespace with a single id is as weak as an ordinary user.
 pub(crate) fn is_privileged() -> bool {
     rustix::process::geteuid().is_root()
         && rustix::thread::capabilities(None)
             .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+        && mapped_ids()
+            .iter()
+            .any(|ids| ids.end - ids.start > IDS_EACH)
 }
 
 /// Enters the warden's own namespaces, through a user namespace where it is not root.
 pub(crate) fn take(uid_base: Option<u32>, slots: u16) -> Result<Power, Unable> {
+    if u32::from(slots) > MOST_SLOTS {
+        return Err(Unable {
+            message: format!("{slots} slots are more than one warden has ids for"),
+            mend: format!("start several runners with at most {MOST_SLOTS} slots each"),
+        });
+    }
     let privileged = is_privileged();
     if !privileged {
         enter_user_namespace()?;
@@ -53,6 +95,13 @@ pub(crate) fn take(uid_base: Option<u32>, slots: u16) -> Result<Power, Unable> {
         mend: "run as root, or with CAP_SYS_ADMIN".to_owned(),
     })?;
     let base = id_base(uid_base, std::os::unix::process::parent_id());
+    // Within this, no id of ours is -1, which the kernel takes for "no change".
+    if base > u32::MAX - 2 * IDS_EACH {
+        return Err(Unable {
+            message: format!("the first id {base} leaves no room for {IDS_EACH} more"),
+            mend: "choose a lower GLOVEBOX_UID_BASE".to_owned(),
+        });
+    }
     let identities = (0..u32::from(slots)).map(|slot| {
         if privileged {
             Identity::Host {
@@ -141,6 +190,11 @@ pub(crate) fn settle() -> Result<OwnedFd, Unable> {
         .map_err(|error| failed("reducing the capabilities", &error))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| failed("becoming undumpable", &error))?;
+    // A slot in use takes about twenty descriptors.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)
+        .map_err(|error| failed("reading the limit of open files", &error))?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)
+        .map_err(|error| failed("raising the limit of open files", &error))?;
     signals::reset_to_default();
     // The runner decides when to stop; a Ctrl-C in the terminal reaches the whole process group.
     let mut blocked = SigSet::empty();
@@ -150,6 +204,8 @@ pub(crate) fn settle() -> Result<OwnedFd, Unable> {
         Signal::SIGTERM,
         Signal::SIGHUP,
         Signal::SIGQUIT,
+        // A job's file that is over its limit must be an error where it is written, not a death.
+        Signal::SIGXFSZ,
     ] {
         blocked.add(signal);
     }

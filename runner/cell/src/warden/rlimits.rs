@@ -21,7 +21,8 @@ pub(super) fn of(limits: &Limits, blueprint: &Blueprint, cgroup: bool) -> Vec<Rl
     let cpu = u64::try_from(cpu).unwrap_or(u64::MAX - OURS) + u64::from(cgroup);
     let same = |resource, limit| (resource, limit, limit);
     let mut wanted = vec![
-        same(Resource::RLIMIT_CORE, 0),
+        // 1 is the one value that stops a core dump to a pipe, too (fs/coredump.c, core(5)).
+        same(Resource::RLIMIT_CORE, 1),
         same(Resource::RLIMIT_FSIZE, limits.disk),
         (Resource::RLIMIT_CPU, cpu, cpu + 1),
         same(Resource::RLIMIT_NOFILE, blueprint.open_files),

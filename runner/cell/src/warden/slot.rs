@@ -180,41 +180,51 @@ impl Slot {
         }
     }
 
-    /// Ends the cell if it is the one meant.
+    /// Ends the cell if it is the one meant. One that is dead already is only waited for.
     pub(super) fn kill(&mut self, ticket: u64, reason: KillReason) {
-        if let Some(cell) = self.cell.as_mut().filter(|cell| cell.ticket == ticket) {
+        let meant = |cell: &&mut Cell| cell.ticket == ticket && cell.collecting.is_none();
+        if let Some(cell) = self.cell.as_mut().filter(meant) {
             cell.kill(reason);
         }
     }
 
-    /// Looks at the cell: limits, its end, the end of the collector. Gives what is to be told.
-    pub(super) fn turn(&mut self) -> Option<Event> {
-        let ended = has_ended(self.cell.as_ref()?)?;
+    /// Looks at the cell: its end, the end of the collector, and, if it is time for that, its limits.
+    /// Gives what is to be told.
+    pub(super) fn turn(&mut self, look: bool) -> Option<Event> {
+        let ended = has_ended(self.cell.as_ref()?);
         let cell = self.cell.as_mut()?;
         if cell.collecting.is_some() {
             return self.turn_collecting(ended);
         }
-        if !ended {
-            if let Ok(sample) = self.group.sample() {
-                cell.look(&self.report, &sample);
+        if ended.is_none() {
+            if look {
+                cell.look_at_clock(&self.report);
+                match self.group.sample() {
+                    Ok(sample) => cell.look(&sample),
+                    // Without its counters a cell has no limits.
+                    Err(_) => cell.kill(KillReason::Unaccounted),
+                }
             }
             return None;
         }
         self.finish()
     }
 
-    fn turn_collecting(&mut self, ended: bool) -> Option<Event> {
+    fn turn_collecting(&mut self, ended: Option<i32>) -> Option<Event> {
         let cell = self.cell.as_mut()?;
         let (_, since) = cell.collecting.as_ref()?;
-        if !ended {
+        let Some(code) = ended else {
             if clock::now().saturating_sub(*since) > nanos(COLLECT_PATIENCE) {
                 // It has ended if this fails, and the next turn sees it.
                 pidfd_send_signal(&cell.pidfd, Signal::KILL).unwrap_or_default();
             }
             return None;
-        }
+        };
         let cell = self.cell.take()?;
         let (evidence, _) = cell.collecting?;
+        if code != 0 {
+            return Some(failed(cell.ticket, at(Step::Collect)(Errno::IO)));
+        }
         Some(Event::Ended {
             ticket: cell.ticket,
             evidence,
@@ -234,6 +244,15 @@ impl Slot {
             }
         };
         cell.disk_full |= workspace::is_full(&cell.workspace);
+        match cell.killed {
+            Some(KillReason::NeverStarted) => {
+                return Some(failed(ticket, at(Step::Alive)(Errno::TIMEDOUT)));
+            }
+            Some(KillReason::Unaccounted) => {
+                return Some(failed(ticket, at(Step::Account)(Errno::IO)));
+            }
+            _ => {}
+        }
         if let Some(failure) = self.report.failure()
             && cell.killed.is_none()
             && sample.oom_kills == 0
@@ -269,36 +288,59 @@ impl Cell {
         pidfd_send_signal(&self.pidfd, Signal::KILL).unwrap_or_default();
     }
 
-    /// Compares a running cell with its limits.
-    fn look(&mut self, report: &Report, sample: &Sample) {
+    fn look_at_clock(&mut self, report: &Report) {
         let now = clock::now();
+        match report.started() {
+            Some(started) if now.saturating_sub(started) > nanos(self.limits.wall) => {
+                self.kill(KillReason::WallTime);
+            }
+            None if now.saturating_sub(self.launched) > nanos(SETUP_PATIENCE) => {
+                self.kill(KillReason::NeverStarted);
+            }
+            _ => {}
+        }
+    }
+
+    /// Compares a running cell's counters with its limits.
+    fn look(&mut self, sample: &Sample) {
         self.disk_full |= workspace::is_full(&self.workspace);
-        let out_of_time = match report.started() {
-            Some(started) => now.saturating_sub(started) > nanos(self.limits.wall),
-            None => now.saturating_sub(self.launched) > nanos(SETUP_PATIENCE),
-        };
+        if let Some(reason) = self.exceeded(sample) {
+            self.kill(reason);
+        }
+    }
+
+    fn exceeded(&self, sample: &Sample) -> Option<KillReason> {
         if sample.oom_kills > 0 {
-            self.kill(KillReason::Memory);
+            Some(KillReason::Memory)
         } else if sample.forks_refused > self.limits.processes {
-            self.kill(KillReason::Processes);
+            Some(KillReason::Processes)
         } else if sample.cpu_user + sample.cpu_system > self.limits.cpu {
-            self.kill(KillReason::CpuTime);
-        } else if out_of_time {
-            self.kill(KillReason::WallTime);
+            Some(KillReason::CpuTime)
+        } else {
+            None
         }
     }
 
     fn evidence(&self, report: &Report, sample: &Sample) -> Evidence {
-        let now = clock::now();
+        let now = report.ended_at().unwrap_or_else(clock::now);
         let started = report.started().unwrap_or(now);
+        let wall = now.saturating_sub(started);
+        let over_time = sample.cpu_user + sample.cpu_system > self.limits.cpu;
         let ending = match (self.killed, report.ended()) {
-            // What the program did by itself before our kill arrived stands.
+            // A limit holds also if the program ended between two looks.
+            (_, Some(Ended::Code(_))) if over_time => Ending::Killed(KillReason::CpuTime),
+            (_, Some(Ended::Code(_))) if wall > nanos(self.limits.wall) => {
+                Ending::Killed(KillReason::WallTime)
+            }
+            // Otherwise, what the program did by itself before our kill arrived stands.
             (_, Some(Ended::Code(code))) => Ending::Code(code),
             (_, Some(Ended::Signal(signal))) => Ending::Signal(signal),
             (_, Some(Ended::Refused(nr))) => Ending::Refused { nr },
             (Some(reason), None) => Ending::Killed(reason),
             (None, None) if sample.oom_kills > 0 => Ending::Killed(KillReason::Memory),
-            (None, None) if self.disk_full => Ending::Signal(libc::SIGXFSZ),
+            (None, None) if self.disk_full && report.started().is_none() => {
+                Ending::Killed(KillReason::Disk)
+            }
             (None, None) => Ending::Vanished,
         };
         Evidence {
@@ -308,7 +350,7 @@ impl Cell {
             forks_refused: sample.forks_refused,
             disk_full: self.disk_full,
             usage: Usage {
-                wall: Duration::from_nanos(now.saturating_sub(started)),
+                wall: Duration::from_nanos(wall),
                 cpu_user: sample.cpu_user,
                 cpu_system: sample.cpu_system,
                 memory_peak: sample.memory_peak,
@@ -319,13 +361,14 @@ impl Cell {
     }
 }
 
-/// Reaps the watched process if it has ended. waitid(2) on a pid namespace's init returns only when
-/// every process of the namespace is gone.
-fn has_ended(cell: &Cell) -> Option<bool> {
+/// Reaps the watched process if it has ended, and gives its exit code, or -1 for a signal. waitid(2)
+/// on a pid namespace's init returns only when every process of the namespace is gone.
+fn has_ended(cell: &Cell) -> Option<i32> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     match waitid(WaitId::PidFd(cell.pidfd.as_fd()), options) {
-        Ok(None) | Err(Errno::INTR) => Some(false),
-        Ok(Some(_)) | Err(_) => Some(true),
+        Ok(None) | Err(Errno::INTR) => None,
+        Ok(Some(status)) => Some(status.exit_status().unwrap_or(-1)),
+        Err(_) => Some(-1),
     }
 }
 
