@@ -1,7 +1,8 @@
 //! From a profile's system calls to the BPF program that the kernel runs at each call.
 //!
-//! Allowed calls go through inside the kernel; every other one is held (`SECCOMP_RET_USER_NOTIF`) until the cell's init has
-//! named it and answered. A mistake here must fail closed: what is compiled is checked before it is handed out.
+//! Allowed calls go through inside the kernel, and those that libraries try by themselves are answered there; every other one
+//! is held (`SECCOMP_RET_USER_NOTIF`) until the cell's init has named it and answered. A mistake here must fail closed: what
+//! is compiled is checked before it is handed out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,10 @@ const TRACE: u32 = 0x7ff0_0000; // SECCOMP_RET_TRACE
 const NOTIFY: u32 = 0x7fc0_0000; // SECCOMP_RET_USER_NOTIF
 const KILL_PROCESS: u32 = 0x8000_0000; // SECCOMP_RET_KILL_PROCESS
 const ACTION: u32 = 0xffff_0000; // SECCOMP_RET_ACTION_FULL
+const ALLOW: u32 = 0x7fff_0000; // SECCOMP_RET_ALLOW
+const ERRNO: u32 = 0x0005_0000; // SECCOMP_RET_ERRNO, with the number below
+const EINVAL: u32 = 22; // the same on both architectures
+const ENOSYS: u32 = 38;
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 
@@ -44,7 +49,8 @@ pub enum Refusal {
     Eperm,
     /// "No such system call"; reported.
     Enosys,
-    /// "No such system call", so that the libc takes its other way; not reported.
+    /// "No such system call"; not reported. No filter compiled here holds such a call, it answers by itself: a thread must
+    /// not wait for the cell's init at its start.
     Fallback,
     /// The cell is killed; reported.
     Kill,
@@ -71,7 +77,12 @@ pub(crate) fn filter(syscalls: &Syscalls, arch: Arch) -> Result<Filter, String> 
             conditional.insert(i64::from(number), rules(conditions)?);
         }
     }
-    let program = assemble(&plain, refuse_all_but(conditional, arch)?)?;
+    let answered = [
+        (plain, ALLOW),
+        (numbers(&syscalls.fallback, arch), ERRNO | ENOSYS),
+        (numbers(&syscalls.einval, arch), ERRNO | EINVAL),
+    ];
+    let program = assemble(&answered, refuse_all_but(conditional, arch)?)?;
     Ok(Filter {
         program,
         refusals: refusals(syscalls, arch),
@@ -93,8 +104,16 @@ fn refuse_all_but(
     program.map_err(|error| error.to_string())
 }
 
-/// Puts the search for plainly allowed calls between the architecture check and the rest, and turns refusals into notices.
-fn assemble(plain: &BTreeSet<u32>, checked: BpfProgram) -> Result<Vec<sock_filter>, String> {
+fn numbers(names: &BTreeSet<String>, arch: Arch) -> BTreeSet<u32> {
+    names.iter().filter_map(|name| arch.number(name)).collect()
+}
+
+/// Puts the searches for calls that are answered by their number, the most frequent first, between the architecture check
+/// and the rest, and turns refusals into notices.
+fn assemble(
+    answered: &[(BTreeSet<u32>, u32)],
+    checked: BpfProgram,
+) -> Result<Vec<sock_filter>, String> {
     let [load, branch, kill, rest @ ..] = checked.as_slice() else {
         return Err("seccompiler's filter is too short to check the architecture".to_owned());
     };
@@ -111,7 +130,9 @@ fn assemble(plain: &BTreeSet<u32>, checked: BpfProgram) -> Result<Vec<sock_filte
         jf: 0,
         k: 0,
     }); // the call's number
-    program.extend(ranges::allow(plain)?);
+    for (numbers, answer) in answered {
+        program.extend(ranges::search(numbers, *answer)?);
+    }
     program.extend_from_slice(rest);
 
     let mut notices = 0;
@@ -164,12 +185,12 @@ fn rules(conditions: &[Condition]) -> Result<Vec<SeccompRule>, String> {
 fn refusals(syscalls: &Syscalls, arch: Arch) -> BTreeMap<u32, Refusal> {
     let lists = [
         (&syscalls.enosys, Refusal::Enosys),
-        (&syscalls.fallback, Refusal::Fallback),
         (&syscalls.kill, Refusal::Kill),
     ];
     let known = |(names, refusal): (&'_ BTreeSet<String>, Refusal)| {
-        let numbers: Vec<_> = names.iter().filter_map(|name| arch.number(name)).collect();
-        numbers.into_iter().map(move |number| (number, refusal))
+        numbers(names, arch)
+            .into_iter()
+            .map(move |number| (number, refusal))
     };
     lists.into_iter().flat_map(known).collect()
 }

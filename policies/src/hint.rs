@@ -47,8 +47,20 @@ fn known(syscall: &str) -> Option<&'static str> {
         "io_uring_setup" | "io_uring_enter" | "io_uring_register" => {
             "io_uring is switched off; programs fall back to epoll and ordinary reads"
         }
-        "splice" | "tee" | "vmsplice" => {
-            "pages of shared files must not be moved; use read and write, sendfile or copy_file_range"
+        "splice" | "tee" | "vmsplice" | "sendfile" => {
+            "pages of shared files must not be moved; use read and write, or copy_file_range"
+        }
+        "inotify_init" | "inotify_init1" | "inotify_add_watch" | "inotify_rm_watch" => {
+            "watching files is refused because the runner's own files are shared between jobs; poll with stat instead"
+        }
+        "flock" => {
+            "flock is refused because it would lock files that other jobs share; use POSIX locks (fcntl.lockf), which need a writable file to exclude others"
+        }
+        "fcntl" => {
+            "only duplicating, descriptor flags, POSIX locks, pipe sizes and seals are allowed of fcntl; poll instead of waiting for a signal (F_NOTIFY, F_SETOWN, F_SETLEASE)"
+        }
+        "setrlimit" | "prlimit64" => {
+            "RLIMIT_CORE cannot be changed: no core dump is written in a cell, leave it as it is (ulimit -c)"
         }
         "sync" | "syncfs" => {
             "flushing the host's disks is refused; use fsync on the file, the result needs neither"

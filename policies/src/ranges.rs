@@ -1,8 +1,8 @@
-//! The calls that are allowed with any arguments, as a binary search over ranges of their numbers.
+//! The calls that are answered by their number alone, as a binary search over ranges of numbers.
 //!
 //! seccompiler asks for one call after the other, which is right and slow: when a filter is installed the kernel walks it once
-//! for each call it knows. A search is a third of the length and a tenth of the walk. It must allow exactly the
-//! numbers it is given, and let everything else run off its end.
+//! for each call it knows. A search is a third of the length and a tenth of the walk. It must give its answer to
+//! exactly the numbers it is given, and let everything else run off its end.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use seccompiler::sock_filter;
 const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA | BPF_K
 const JUMP_IF_AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-const ALLOW: u32 = 0x7fff_0000; // SECCOMP_RET_ALLOW
 
 /// Stands for "past the end" until the end is known; no jump of the tree itself is that long.
 const TO_THE_END: u32 = u32::MAX;
 
-/// Instructions that return "allow" when the accumulator is one of `numbers`, and otherwise fall off the end.
-pub(crate) fn allow(numbers: &BTreeSet<u32>) -> Result<Vec<sock_filter>, String> {
-    let mut program = tree(&boundaries(numbers), false)?;
+/// Instructions that return `answer` when the accumulator is one of `numbers`, and otherwise fall off the end with the
+/// accumulator as it was.
+pub(crate) fn search(numbers: &BTreeSet<u32>, answer: u32) -> Result<Vec<sock_filter>, String> {
+    let mut program = tree(&boundaries(numbers), false, answer)?;
     let length = program.len();
     for (index, instruction) in program.iter_mut().enumerate() {
         if instruction.code == JUMP && instruction.k == TO_THE_END {
@@ -28,7 +28,7 @@ pub(crate) fn allow(numbers: &BTreeSet<u32>) -> Result<Vec<sock_filter>, String>
     Ok(program)
 }
 
-/// The numbers at which the answer changes, the first of them to "allow".
+/// The numbers at which the answer changes, the first of them to "found".
 fn boundaries(numbers: &BTreeSet<u32>) -> Vec<u32> {
     let mut boundaries: Vec<u32> = Vec::new();
     for &number in numbers {
@@ -42,21 +42,22 @@ fn boundaries(numbers: &BTreeSet<u32>) -> Vec<u32> {
     boundaries
 }
 
-/// `allowed` is the answer below the first boundary.
-fn tree(boundaries: &[u32], allowed: bool) -> Result<Vec<sock_filter>, String> {
+/// `found` tells whether numbers below the first boundary get the answer.
+fn tree(boundaries: &[u32], found: bool, answer: u32) -> Result<Vec<sock_filter>, String> {
     let middle = boundaries.len() / 2;
     let Some(&boundary) = boundaries.get(middle) else {
-        return Ok(vec![if allowed {
-            plain(RETURN, ALLOW)
+        return Ok(vec![if found {
+            plain(RETURN, answer)
         } else {
             plain(JUMP, TO_THE_END)
         }]);
     };
-    let below = tree(&boundaries[..middle], allowed)?;
+    let below = tree(&boundaries[..middle], found, answer)?;
     // Each boundary turns the answer: after an even number of them (and the one in the middle) it is turned once.
     let above = tree(
         &boundaries[middle + 1..],
-        allowed ^ middle.is_multiple_of(2),
+        found ^ middle.is_multiple_of(2),
+        answer,
     )?;
     let mut program = Vec::with_capacity(below.len() + above.len() + 2);
     match u8::try_from(below.len()) {

@@ -22,6 +22,7 @@ pub(crate) enum Verdict {
     Allow(Option<Condition>),
     Enosys,
     Fallback,
+    Einval,
     Kill,
 }
 
@@ -32,6 +33,7 @@ impl Verdict {
             Verdict::Allow(_) => "allow",
             Verdict::Enosys => "enosys",
             Verdict::Fallback => "fallback",
+            Verdict::Einval => "einval",
             Verdict::Kill => "kill",
         }
     }
@@ -39,12 +41,17 @@ impl Verdict {
 
 /// Reads the section `[syscalls]`.
 pub(crate) fn entries(section: &Section<'_>) -> Result<Vec<Entry>, PolicyError> {
-    section.only(&["allow", "enosys", "fallback", "kill"])?;
+    section.only(&["allow", "enosys", "fallback", "einval", "kill"])?;
     let mut entries = Vec::new();
     for item in list(section, "allow")? {
         entries.push(allowed(&item)?);
     }
-    for verdict in [Verdict::Enosys, Verdict::Fallback, Verdict::Kill] {
+    for verdict in [
+        Verdict::Enosys,
+        Verdict::Fallback,
+        Verdict::Einval,
+        Verdict::Kill,
+    ] {
         for item in list(section, verdict.list())? {
             entries.push(Entry {
                 call: call(&item)?,

@@ -17,6 +17,8 @@ pub struct Syscalls {
     pub enosys: BTreeSet<String>,
     /// Answered ENOSYS and not reported: the libc tries these by itself.
     pub fallback: BTreeSet<String>,
+    /// Answered EINVAL and not reported: callers take it for a file that cannot be used so, and go another way.
+    pub einval: BTreeSet<String>,
     /// Calls that kill the cell.
     pub kill: BTreeSet<String>,
 }
@@ -117,6 +119,7 @@ impl Syscalls {
             }
             Verdict::Enosys => drop(self.enosys.insert(call)),
             Verdict::Fallback => drop(self.fallback.insert(call)),
+            Verdict::Einval => drop(self.einval.insert(call)),
             Verdict::Kill => drop(self.kill.insert(call)),
         }
     }
@@ -131,6 +134,7 @@ fn agree(earlier: &Entry, entry: &Entry) -> Result<(), PolicyError> {
         | (Verdict::Allow(Some(_)), Verdict::Allow(Some(_)))
         | (Verdict::Enosys, Verdict::Enosys)
         | (Verdict::Fallback, Verdict::Fallback)
+        | (Verdict::Einval, Verdict::Einval)
         | (Verdict::Kill, Verdict::Kill) => Ok(()),
         (Verdict::Kill, _) => Err(entry.place.refuse(
             format!("{call:?} is in the dangerous group ({spot}): it kills the cell and cannot be allowed"),

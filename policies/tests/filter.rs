@@ -6,7 +6,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use common::{AARCH64, ALLOW, Call, KILL_PROCESS, NOTIFY, X86_64, run};
+use common::{AARCH64, ALLOW, Call, INVALID, KILL_PROCESS, NO_SUCH_CALL, NOTIFY, X86_64, run};
 use glovebox_policies::{Arch, Catalog, Filter, Profile, Refusal, Test, syscall_name};
 use proptest::prelude::*;
 
@@ -37,6 +37,10 @@ fn expected(profile: &Profile, arch: Arch, call: &Call) -> u32 {
     let name = syscall_name(arch, call.nr);
     if profile.syscalls.allows(&name, &call.args) {
         ALLOW
+    } else if profile.syscalls.fallback.contains(&name) {
+        NO_SUCH_CALL
+    } else if profile.syscalls.einval.contains(&name) {
+        INVALID
     } else {
         NOTIFY
     }
@@ -147,14 +151,9 @@ fn refusals_are_those_of_the_lists() {
         let says =
             |name: &str| filter.refusal(arch.number(name).expect("both architectures have it"));
         assert_eq!(says("ptrace"), Refusal::Kill);
-        assert_eq!(says("clone3"), Refusal::Fallback);
         assert_eq!(says("io_uring_setup"), Refusal::Enosys);
         assert_eq!(says("setuid"), Refusal::Eperm);
-        let lists = [
-            &profile.syscalls.kill,
-            &profile.syscalls.enosys,
-            &profile.syscalls.fallback,
-        ];
+        let lists = [&profile.syscalls.kill, &profile.syscalls.enosys];
         let known = lists
             .into_iter()
             .flatten()
@@ -178,10 +177,32 @@ fn refusals_are_those_of_the_lists() {
 }
 
 #[test]
-fn a_filter_is_short_and_says_only_allow_notify_and_kill() {
+fn what_the_libc_tries_by_itself_is_answered_in_the_kernel() {
+    for (_, arch, filter) in compiled() {
+        for (name, wanted) in [
+            ("clone3", NO_SUCH_CALL),
+            ("set_mempolicy", NO_SUCH_CALL),
+            ("sendfile", INVALID),
+        ] {
+            let nr = arch.number(name).expect("both architectures have it");
+            for args in [[0; 6], [u64::MAX; 6]] {
+                let call = Call {
+                    nr,
+                    arch: audit(arch),
+                    args,
+                };
+                assert_eq!(run(&filter.program, &call).0, wanted, "{name} on {arch}");
+            }
+            assert!(!filter.refusals.contains_key(&nr), "{name} is never held");
+        }
+    }
+}
+
+#[test]
+fn a_filter_is_short_and_gives_no_other_answers() {
     for (profile, arch, filter) in compiled() {
         assert!(
-            filter.program.len() < 600,
+            filter.program.len() < 800,
             "{} on {arch}: {}",
             profile.name,
             filter.program.len()
@@ -192,7 +213,10 @@ fn a_filter_is_short_and_says_only_allow_notify_and_kill() {
             .filter(|one| one.code == 0x06)
             .map(|one| one.k)
             .collect();
-        assert_eq!(answers, BTreeSet::from([ALLOW, NOTIFY, KILL_PROCESS]));
+        assert_eq!(
+            answers,
+            BTreeSet::from([ALLOW, NO_SUCH_CALL, INVALID, NOTIFY, KILL_PROCESS])
+        );
     }
 }
 
@@ -222,7 +246,7 @@ fn a_plain_call_takes_a_dozen_instructions() {
 }
 
 /// The built-in Python profile with this `[syscalls]` in place of its groups.
-fn profile_with(allow: &str) -> Profile {
+fn profile_with(syscalls: &str) -> Profile {
     let dir = tempfile::tempdir().expect("a directory");
     fs::create_dir(dir.path().join("profiles")).expect("a folder");
     let shipped = include_str!("../profiles/python.toml");
@@ -231,7 +255,7 @@ fn profile_with(allow: &str) -> Profile {
         .filter(|line| !line.starts_with("include"))
         .map(|line| format!("{line}\n"))
         .collect();
-    let text = format!("{text}\n[syscalls]\nallow = [{allow}]\n");
+    let text = format!("{text}\n[syscalls]\n{syscalls}");
     fs::write(dir.path().join("profiles/python.toml"), text).expect("a profile");
     let catalog = Catalog::load(Some(dir.path())).expect("a profile that is right");
     catalog.find("python").expect("python").clone()
@@ -244,6 +268,7 @@ proptest! {
     #[test]
     fn any_profile_is_decided_as_its_data_says(
         plain in proptest::collection::btree_set(0u32..462, 0..300),
+        answered in proptest::collection::btree_map(0u32..462, any::<bool>(), 0..40),
         rules in proptest::collection::btree_map(0u32..462, (0u64..6, any::<bool>(), any::<u32>(), 0u64..5), 0..12),
         calls in proptest::collection::vec((0u32..500, any::<[u64; 6]>(), any::<bool>()), 60),
     ) {
@@ -267,12 +292,21 @@ proptest! {
             values.insert(*nr, (usize::try_from(*arg).expect("small"), value));
         }
         allow.extend(plain.iter().filter(|nr| !rules.contains_key(nr)).filter_map(usable).filter(|name| name != "execve").map(|name| format!("{name:?}")));
-        let profile = profile_with(&allow.join(","));
+        let among = |list: bool| {
+            let free = answered.iter().filter(|(nr, which)| **which == list && !plain.contains(nr) && !rules.contains_key(nr));
+            free.filter_map(|(nr, _)| usable(nr)).filter(|name| name != "execve").map(|name| format!("{name:?}")).collect::<Vec<_>>().join(",")
+        };
+        let (allow, fallback, einval) = (allow.join(","), among(true), among(false));
+        let profile = profile_with(&format!("allow = [{allow}]\nfallback = [{fallback}]\neinval = [{einval}]\n"));
         for arch in Arch::ALL {
             let filter = profile.compile(arch).expect("compiles");
             for (nr, args, x32) in &calls {
                 let mut call = Call { nr: *nr | if *x32 { 0x4000_0000 } else { 0 }, arch: audit(arch), args: *args };
                 prop_assert_eq!(run(&filter.program, &call).0, expected(&profile, arch, &call));
+                for nr in answered.keys() {
+                    let call = Call { nr: *nr, ..call };
+                    prop_assert_eq!(run(&filter.program, &call).0, expected(&profile, arch, &call));
+                }
                 // The same with the very value that a rule names, and with its upper half kept random.
                 for (rule, (arg, value)) in &values {
                     call.nr = *rule;

@@ -65,7 +65,7 @@ fn an_absent_interpreter_is_named_with_its_package() {
 
 #[test]
 fn what_must_never_be_allowed_is_not() {
-    const NEVER: [&str; 18] = [
+    const NEVER: [&str; 22] = [
         "ptrace",
         "bpf",
         "mount",
@@ -77,6 +77,10 @@ fn what_must_never_be_allowed_is_not() {
         "keyctl",
         "splice",
         "vmsplice",
+        "sendfile",
+        "flock",
+        "inotify_init1",
+        "inotify_add_watch",
         "seccomp",
         "pidfd_getfd",
         "setuid",
@@ -138,6 +142,24 @@ fn what_must_never_be_allowed_is_not() {
             !allows("prctl", &[22]) && !allows("prctl", &[35]),
             "PR_SET_SECCOMP, PR_SET_MM"
         );
+        for (command, name) in [
+            (8, "F_SETOWN"),
+            (10, "F_SETSIG"),
+            (15, "F_SETOWN_EX"),
+            (1024, "F_SETLEASE"),
+            (1025, "F_GETLEASE"),
+            (1026, "F_NOTIFY"),
+            (1036, "F_SET_RW_HINT"),
+        ] {
+            assert!(!allows("fcntl", &[0, command]), "{name}");
+            assert!(!allows("fcntl", &[0, command | 1 << 32]), "{name}");
+        }
+        assert!(allows("fcntl", &[0, 6]) && allows("fcntl", &[0, 1030]));
+        const CORE: u64 = 4;
+        assert!(!allows("setrlimit", &[CORE]) && !allows("setrlimit", &[CORE | 1 << 32]));
+        assert!(!allows("prlimit64", &[0, CORE, 0x1000]));
+        assert!(!allows("prlimit64", &[0, CORE | 1 << 32, 1 << 32]));
+        assert!(allows("prlimit64", &[0, CORE, 0]) && allows("prlimit64", &[0, 7, 0x1000]));
         assert!(allows("personality", &[0xffff_ffff]) && !allows("personality", &[0x0040_0000]));
     }
 }
@@ -146,7 +168,12 @@ fn what_must_never_be_allowed_is_not() {
 #[test]
 fn calls_absent_from_one_architecture_are_these() {
     let syscalls = profile("nodejs").syscalls;
-    let lists = [&syscalls.enosys, &syscalls.fallback, &syscalls.kill];
+    let lists = [
+        &syscalls.enosys,
+        &syscalls.fallback,
+        &syscalls.einval,
+        &syscalls.kill,
+    ];
     let named: BTreeSet<&str> = lists
         .into_iter()
         .flatten()
@@ -173,7 +200,8 @@ const ONLY_X86_64: &str = "\
 fn no_call_is_written_twice() {
     let groups =
         std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/groups")).expect("the groups");
-    let mut seen: BTreeMap<String, PathBuf> = BTreeMap::new();
+    // A call with conditions may have one rule for each argument.
+    let mut seen: BTreeMap<(String, String), PathBuf> = BTreeMap::new();
     for path in groups.map(|entry| entry.expect("an entry").path()) {
         let text = std::fs::read_to_string(&path).expect("a group");
         let code = text
@@ -182,11 +210,16 @@ fn no_call_is_written_twice() {
         let rules = code
             .filter(|line| !line.contains("description"))
             .map(|line| line.split("why").next().unwrap_or(""));
-        for name in rules
-            .flat_map(|line| line.split('"').skip(1).step_by(2))
-            .filter(|name| Arch::ALL.iter().any(|arch| arch.number(name).is_some()))
+        for (name, argument) in rules
+            .flat_map(|line| {
+                let argument = line.split("arg = ").nth(1).map_or("", |rest| &rest[..1]);
+                let names = line.split('"').skip(1).step_by(2);
+                names.map(move |name| (name, argument))
+            })
+            .filter(|(name, _)| Arch::ALL.iter().any(|arch| arch.number(name).is_some()))
         {
-            if let Some(other) = seen.insert(name.to_owned(), path.clone()) {
+            let rule = (name.to_owned(), argument.to_owned());
+            if let Some(other) = seen.insert(rule, path.clone()) {
                 panic!("{name} is in {} and in {}", other.display(), path.display());
             }
         }

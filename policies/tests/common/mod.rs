@@ -4,6 +4,8 @@ use glovebox_policies::sock_filter;
 
 pub(crate) const ALLOW: u32 = 0x7fff_0000;
 pub(crate) const NOTIFY: u32 = 0x7fc0_0000;
+pub(crate) const NO_SUCH_CALL: u32 = 0x0005_0000 | 38; // SECCOMP_RET_ERRNO, ENOSYS
+pub(crate) const INVALID: u32 = 0x0005_0000 | 22; // SECCOMP_RET_ERRNO, EINVAL
 pub(crate) const KILL_PROCESS: u32 = 0x8000_0000;
 
 pub(crate) const X86_64: u32 = 0xc000_003e;

@@ -31,11 +31,16 @@ const habits = {
     await fs.promises.statfs(folder);
     const file = await fs.promises.open(at('c'), 'r+');
     await file.sync(), await file.datasync(), await file.read(Buffer.alloc(3), 0, 3, 0), await file.close();
-    const watcher = fs.watch(folder);
-    fs.writeFileSync(at('w'), 'x');
-    await once(watcher, 'change');
-    watcher.close();
-    fs.watchFile(at('c'), { interval: 10 }, () => {}), fs.unwatchFile(at('c'));
+    for (const source of ['/usr/bin/env', at('a')]) { // from another file system, and to one
+      for (const target of [at('copy'), '/dev/shm/glovebox-copy-js']) {
+        await fs.promises.copyFile(source, target);
+        assert(fs.readFileSync(source).equals(fs.readFileSync(target)));
+        fs.rmSync(target);
+      }
+    }
+    const changed = new Promise((resolve) => fs.watchFile(at('c'), { interval: 10 }, resolve));
+    fs.writeFileSync(at('c'), 'changed');
+    await changed, fs.unwatchFile(at('c'));
     await require('stream/promises').pipeline(fs.createReadStream(at('a')), require('zlib').createGzip(), fs.createWriteStream(at('a.gz')));
     fs.cpSync(at('a'), at('z')), fs.readFileSync('/proc/self/status');
     await fs.promises.rm(folder, { recursive: true }), fs.rmSync(folder + '2', { recursive: true });

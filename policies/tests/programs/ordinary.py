@@ -129,6 +129,11 @@ def files():
         path = pathlib.Path(folder) / "a"
         path.write_text("hello")
         shutil.copy2(path, path.with_name("b"))
+        for source in ("/usr/bin/env", path):       # from another file system, and to one
+            for target in (folder + "/copy", "/dev/shm/glovebox-copy"):
+                shutil.copyfile(source, target)
+                assert pathlib.Path(source).read_bytes() == pathlib.Path(target).read_bytes()
+                os.unlink(target)
         shutil.copytree(folder, folder + "2")
         shutil.move(folder + "2", folder + "3")
         shutil.rmtree(folder + "3")
@@ -141,19 +146,22 @@ def files():
         list(os.walk(folder)), list(os.scandir(folder)), glob.glob(folder + "/*"), os.statvfs(folder), shutil.disk_usage(folder)
         os.listxattr(path)
         with open(path, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX), fcntl.lockf(file, fcntl.LOCK_EX), os.fsync(file.fileno()), os.fdatasync(file.fileno())
+            fcntl.lockf(file, fcntl.LOCK_EX), os.fsync(file.fileno()), os.fdatasync(file.fileno())
             os.posix_fallocate(file.fileno(), 0, 8192), os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
             with mmap.mmap(file.fileno(), 0) as memory:
                 memory[0] = 1
                 memory.flush(), memory.madvise(mmap.MADV_DONTNEED), memory.resize(16384)
             os.pwrite(file.fileno(), b"x", 3), os.pread(file.fileno(), 1, 3), os.preadv(file.fileno(), [bytearray(2)], 0)
-            os.sendfile(nameless.fileno(), file.fileno(), 0, 4), os.copy_file_range(file.fileno(), nameless.fileno(), 4, 0)
+            os.copy_file_range(file.fileno(), nameless.fileno(), 4, 0)
         os.chdir(folder), os.getcwd(), os.umask(0o22), os.replace("b", "d")
         folder_fd = os.open(".", os.O_RDONLY)
         os.stat("a", dir_fd=folder_fd), os.mkdir("m", dir_fd=folder_fd), os.rmdir("m", dir_fd=folder_fd), os.fchdir(folder_fd)
         os.close(folder_fd)
         os.chdir(home)
     memory = os.memfd_create("m")
+    pipe, _ = os.pipe()
+    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 8192), fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ), fcntl.fcntl(pipe, fcntl.F_DUPFD_CLOEXEC, 50)
+    fcntl.fcntl(memory, fcntl.F_GETFL), fcntl.fcntl(memory, fcntl.F_DUPFD, 60), fcntl.fcntl(memory, 1034)
     os.write(memory, b"x"), os.lseek(memory, 0, 0), os.get_inheritable(memory), os.set_blocking(memory, False), os.isatty(memory)
 
 
@@ -193,12 +201,24 @@ def library():
     import random, re, resource, secrets, sqlite3, ssl, statistics, sysconfig, unicodedata, uuid, venv, zipfile, zlib, zoneinfo, gc, tracemalloc
     with sqlite3.connect("test.db") as database:
         database.execute("pragma journal_mode=wal"), database.execute("create table t(x)"), database.execute("insert into t values (1)")
+    for mode in ("delete", "wal"):                      # two connections: the second waits for the first one's lock
+        with sqlite3.connect(mode + ".db", timeout=0) as one, sqlite3.connect(mode + ".db", timeout=0) as other:
+            one.execute(f"pragma journal_mode={mode}"), one.execute("create table t(x)"), one.commit()
+            one.execute("begin immediate")
+            try:
+                other.execute("begin immediate")
+            except sqlite3.OperationalError as locked:
+                assert "locked" in str(locked)
+            else:
+                raise AssertionError("no lock")
+            one.execute("insert into t values (1)"), one.commit()
+            assert list(other.execute("select x from t")) == [(1,)]
     assert ssl.create_default_context().verify_mode == ssl.CERT_REQUIRED
     assert zoneinfo.ZoneInfo("Europe/Berlin").utcoffset(datetime.datetime(2024, 7, 1)).seconds == 7200
     locale.setlocale(locale.LC_ALL, ""), datetime.datetime.now().astimezone(), platform.platform(), platform.processor()
     hashlib.sha256(b"x"), hashlib.scrypt(b"a", salt=b"b", n=16, r=1, p=1), zlib.compress(b"x"), lzma.compress(b"x"), bz2.compress(b"x"), gzip.compress(b"x")
     random.SystemRandom().random(), secrets.token_hex(), uuid.uuid4(), decimal.Decimal(1) / 3, json.dumps({}), getpass.getuser()
-    resource.getrlimit(resource.RLIMIT_NOFILE), resource.setrlimit(resource.RLIMIT_CORE, (0, 0)), resource.getrusage(resource.RUSAGE_CHILDREN)
+    resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_CORE), resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512)), resource.prlimit(0, resource.RLIMIT_STACK), resource.getrusage(resource.RUSAGE_CHILDREN)
     call = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda a, b: 0)
     ctypes.CDLL(None).qsort((ctypes.c_int * 4)(3, 2, 1), 4, 4, call)
     faulthandler.enable(), faulthandler.dump_traceback_later(5), faulthandler.cancel_dump_traceback_later()

@@ -9,6 +9,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::unistd::pivot_root;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::CWD;
+use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MoveMountFlags, UnmountFlags, mount, mount_bind, move_mount, unmount,
 };
@@ -19,6 +20,16 @@ use crate::report::{Failure, at};
 use crate::step::Step;
 use crate::sys::fds::{borrow, close_all_but};
 use crate::sys::fork::exit_now;
+
+/// Files of /proc that tell of other jobs or of the host, and that no namespace divides: locks on shared
+/// files, keys, timers, kernel addresses.
+const MASKED: [&std::ffi::CStr; 5] = [
+    c"proc/locks",
+    c"proc/keys",
+    c"proc/key-users",
+    c"proc/timer_list",
+    c"proc/kallsyms",
+];
 
 /// Just cloned: own pid, mount, ipc and uts namespaces, and otherwise the warden's twin.
 struct Born;
@@ -110,6 +121,13 @@ impl<'a> Stage<'a, Nameless> {
             c"hidepid=2",
         )
         .map_err(at(Step::Proc))?;
+        for file in MASKED {
+            match mount_bind(c"dev/null", file) {
+                // Not every kernel has each of them.
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(at(Step::Proc)(error)),
+            }
+        }
         Ok(self.next())
     }
 }
