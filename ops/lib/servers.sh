@@ -41,16 +41,24 @@ proc_alive() {
     [[ ${rest[19]} == "${1##*:}" && ${rest[0]} != Z && ${rest[0]} != X ]]
 }
 
-# The stamps of a process and of everything below it.
+# The stamps of a process and of everything below it. Processes come and go
+# while we look, and mawk gives up at the first file that it is given and cannot
+# open: so it opens them itself.
 proc_tree() {
     local pid=${1%%:*} child
     proc_alive "$1" || return 0
     echo "$1"
     while read -r child; do
         proc_tree "$(proc_stamp "$child")"
-    done < <(awk -v parent="$pid" '
-        { line = $0; sub(/.*\) /, "", line); split(line, field, " ")
-          if (field[2] == parent) print $1 }' /proc/[0-9]*/stat 2>/dev/null)
+    done < <(printf '%s\n' /proc/[0-9]*/stat | awk -v parent="$pid" '
+        (getline line < $0) > 0 { sub(/.*\) /, "", line); split(line, field, " ")
+          if (field[2] == parent) { split($0, path, "/"); print path[3] } }
+        { close($0) }')
+}
+
+# proc_signal SIGNAL STAMP: one that has ended meanwhile needs none, and is no failure.
+proc_signal() {
+    if proc_alive "$2"; then kill "-$1" "${2%%:*}" 2>/dev/null || true; fi
 }
 
 # proc_end SECONDS STAMP…: TERM, a wait of at most SECONDS, then KILL.
@@ -59,17 +67,13 @@ proc_end() {
     local seconds=$1 stamp deadline
     shift
     if ((seconds > 0)); then
-        for stamp in "$@"; do
-            proc_alive "$stamp" && kill -TERM "${stamp%%:*}" 2>/dev/null
-        done
+        for stamp in "$@"; do proc_signal TERM "$stamp"; done
         deadline=$((SECONDS + seconds))
         for stamp in "$@"; do
             while proc_alive "$stamp" && ((SECONDS < deadline)); do sleep 0.05; done
         done
     fi
-    for stamp in "$@"; do
-        proc_alive "$stamp" && kill -KILL "${stamp%%:*}" 2>/dev/null
-    done
+    for stamp in "$@"; do proc_signal KILL "$stamp"; done
     for stamp in "$@"; do
         while proc_alive "$stamp"; do sleep 0.02; done
     done
@@ -119,7 +123,7 @@ server_kill() {
 server_signal() {
     local stamp
     while read -r stamp; do
-        for stamp in $(proc_tree "$stamp"); do kill "-$2" "${stamp%%:*}"; done
+        for stamp in $(proc_tree "$stamp"); do proc_signal "$2" "$stamp"; done
     done <"$1/pids"
 }
 
@@ -188,6 +192,8 @@ rabbitmq_start() {
     (
         # shellcheck source=/dev/null
         source "$dir/env"
+        # What a killed Erlang dumps, it dumps where it was started.
+        cd "$dir"
         # epmd in the foreground is our child; the one that erl starts is nobody's.
         setsid epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 >"$dir/epmd.log" 2>&1 </dev/null &
         proc_stamp $! >>"$dir/pids"

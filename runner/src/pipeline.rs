@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use glovebox_schemas::job::Job;
-use glovebox_schemas::result::{JobResult, Status};
+use glovebox_schemas::result::{ErrorInfo, JobResult, Status};
 
 use crate::cancel::{Cancellations, Registration};
-use crate::launch::{Cells, Launched};
+use crate::launch::{Cells, Launched, NoSlot, Slot};
 use crate::message::Delivery;
 use crate::outcome;
-use crate::plan::{self, Plan};
+use crate::plan;
 use crate::result::{Before, Store};
 use crate::{Languages, LaunchError};
 
@@ -30,103 +30,131 @@ pub(crate) struct Pipeline {
 enum Settlement {
     /// Its result is durable.
     Ack,
-    /// It can't become a job; its result, if it has an id, is durable.
+    /// Nobody can run it; its result, if it has an id, is durable.
     DeadLetter,
-    /// Somebody else is to try.
+    /// The runner stops: somebody else is to run it.
     GiveBack,
+    /// It failed for a reason of ours: somebody is to try again, a little later.
+    Retry,
 }
 
 impl Pipeline {
     /// Handles one delivery to its end.
     pub(crate) async fn handle(self: Arc<Self>, delivery: Delivery) {
-        let settlement = self.settle(&delivery).await;
-        match settlement {
+        match self.settle(&delivery).await {
             Settlement::Ack => delivery.ack().await,
             Settlement::DeadLetter => delivery.dead_letter().await,
             Settlement::GiveBack => delivery.give_back().await,
+            Settlement::Retry => delivery.retry().await,
         }
     }
 
-    /// message → job → plan → launch → outcome → result
+    /// message → job, and whether it may start here and now
     async fn settle(&self, delivery: &Delivery) -> Settlement {
         let job = match delivery.job() {
             Ok(job) => job,
             Err(rejection) => {
+                tracing::warn!(code = rejection.code, "dead-lettered what is not a job");
                 if let Some(id) = rejection.id.clone() {
                     let result = JobResult::rejected(id, &rejection, &self.runner);
-                    self.publish(delivery.stamp(result)).await;
+                    self.publish(delivery, result).await;
                 }
-                tracing::warn!(code = rejection.code, "dead-lettered what is not a job");
                 return Settlement::DeadLetter;
             }
         };
         // Listens to cancellations first and looks for earlier ones then: none slips through between.
-        let registration = self.cancellations.register(&job.id);
-        match self.store.begin(&job, delivery, &self.runner).await {
-            Before::Done => return Settlement::Ack,
-            Before::Cancelled => {
+        let Some(registration) = self.cancellations.register(&job.id).await else {
+            return Settlement::GiveBack;
+        };
+        let slot = match self.cells.take_slot(&registration).await {
+            Ok(slot) => slot,
+            Err(NoSlot::Stopping) => return Settlement::GiveBack,
+            Err(NoSlot::Cancelled) => {
                 return self.conclude(delivery, &job, Status::Cancelled).await;
             }
-            Before::New => {}
-        }
-        if plan::is_expired(&job) {
-            return self.conclude(delivery, &job, Status::Expired).await;
-        }
-        let plan = match plan::decide(&job, &self.languages) {
-            Ok(plan) => plan,
-            Err(rejection) => {
-                let mut result = JobResult::rejected(job.id.clone(), &rejection, &self.runner);
-                result.metadata = job.metadata.clone();
-                self.publish(delivery.stamp(result)).await;
-                return Settlement::Ack;
-            }
         };
-        self.run(delivery, &job, &plan, &registration).await
+        match self.store.begin(&job, delivery, &self.runner).await {
+            Before::Done => Settlement::Ack,
+            Before::Cancelled => self.conclude(delivery, &job, Status::Cancelled).await,
+            Before::New if plan::is_expired(&job) => {
+                self.conclude(delivery, &job, Status::Expired).await
+            }
+            Before::New => self.run(delivery, &job, slot, &registration).await,
+            Before::Deadly => self.give_up(delivery, &job, killed_its_runners()).await,
+        }
     }
 
-    /// plan → launch → outcome → result
+    /// job → plan → launch → outcome → result
     async fn run(
         &self,
         delivery: &Delivery,
         job: &Job,
-        plan: &Plan,
+        slot: Slot<'_>,
         registration: &Registration,
     ) -> Settlement {
-        let tap = self.store.tap(job);
-        match self.cells.launch(plan, registration, tap).await {
-            Ok(Launched::Ended(runs)) => {
-                let outcome = outcome::judge(plan, &runs);
-                let result = outcome::compose(job, plan, outcome, &self.runner);
-                self.publish(delivery.stamp(result)).await;
-                Settlement::Ack
+        let plan = match plan::decide(job, &self.languages) {
+            Ok(plan) => plan,
+            Err(rejection) => {
+                let result = JobResult::rejected(job.id.clone(), &rejection, &self.runner);
+                return self.answer(delivery, job, result).await;
             }
-            Ok(Launched::Interrupted) => Settlement::GiveBack,
+        };
+        let tap = self.store.tap(job);
+        match self.cells.launch(&slot, &plan, registration, tap).await {
+            Ok(Launched::Ended(runs)) => {
+                let outcome = outcome::judge(&plan, &runs);
+                let result = outcome::compose(job, &plan, outcome, &self.runner);
+                self.answer(delivery, job, result).await
+            }
+            Ok(Launched::Interrupted) => {
+                self.store.release(&job.id).await;
+                Settlement::GiveBack
+            }
             Err(error) => self.fail(delivery, job, &error).await,
         }
     }
 
-    /// A cell that can't be built is our failure: somebody else tries, until nobody is left to.
+    /// A cell that can't be built is our failure: somebody tries again, until nobody is left to.
     async fn fail(&self, delivery: &Delivery, job: &Job, error: &LaunchError) -> Settlement {
         tracing::error!(job = %job.id, attempt = delivery.attempt, %error, "the cell could not be built");
-        if !delivery.is_last_attempt() {
-            return Settlement::GiveBack;
+        if delivery.is_last_attempt() {
+            return self.give_up(delivery, job, error.to_info()).await;
         }
+        self.store.release(&job.id).await;
+        Settlement::Retry
+    }
+
+    /// Nobody will try again: the job has an `error` for a result, and the broker keeps the message.
+    async fn give_up(&self, delivery: &Delivery, job: &Job, error: ErrorInfo) -> Settlement {
         let mut result = JobResult::new(job.id.clone(), Status::Error, &self.runner);
-        result.error = Some(error.to_info());
-        result.metadata = job.metadata.clone();
-        self.publish(delivery.stamp(result)).await;
+        result.error = Some(error);
+        self.answer(delivery, job, result).await;
         Settlement::DeadLetter
     }
 
     async fn conclude(&self, delivery: &Delivery, job: &Job, status: Status) -> Settlement {
-        let mut result = JobResult::new(job.id.clone(), status, &self.runner);
+        let result = JobResult::new(job.id.clone(), status, &self.runner);
+        self.answer(delivery, job, result).await
+    }
+
+    async fn answer(&self, delivery: &Delivery, job: &Job, mut result: JobResult) -> Settlement {
         result.metadata = job.metadata.clone();
-        self.publish(delivery.stamp(result)).await;
+        self.publish(delivery, result).await;
         Settlement::Ack
     }
 
-    /// Returns only when the result is durable, however long the store is away.
-    async fn publish(&self, result: JobResult) {
-        self.store.put(&result).await;
+    /// result → Redis. Returns only when it is durable, however long the store is away.
+    async fn publish(&self, delivery: &Delivery, result: JobResult) {
+        self.store.put(&delivery.stamp(result)).await;
+    }
+}
+
+/// What is said of a job whose every earlier delivery ended with the death of its runner.
+fn killed_its_runners() -> ErrorInfo {
+    ErrorInfo {
+        code: "runner_killed".to_owned(),
+        message: "every runner that started this job died before it ended".to_owned(),
+        hint: "look at the logs of the runners and their hosts; the message is in glovebox.dead"
+            .to_owned(),
     }
 }

@@ -20,6 +20,9 @@ use crate::pipeline::Pipeline;
 use crate::result::{RedisStore, Store};
 use crate::{Languages, heartbeat};
 
+/// How long giving back may take.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
+
 /// How a runner is run.
 #[derive(Clone, Debug)]
 pub struct RunnerConfig {
@@ -99,6 +102,7 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
             "stopping: nothing new is taken"
         );
         stop.cancel();
+        pipeline.cancellations.stop();
         tasks.close();
         tokio::select! {
             () = tasks.wait() => {}
@@ -106,7 +110,14 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
             () = signals.next() => tracing::warn!("the second signal: not waiting any longer"),
         }
         pipeline.cancellations.interrupt_all();
-        tasks.wait().await;
+        // What waits for a store that is away is not waited for: nothing of it is acknowledged, and it
+        // comes again when the connection closes.
+        if tokio::time::timeout(GIVE_BACK_WITHIN, tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(jobs = tasks.len(), "left to be delivered again");
+        }
         drained.cancel();
     };
     tokio::pin!(stopping);
@@ -120,8 +131,11 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
             }
         }
     }
-    if beating.await.is_err() {
-        tracing::warn!("the heartbeat did not stop in order");
+    if tokio::time::timeout(GIVE_BACK_WITHIN, beating)
+        .await
+        .is_err()
+    {
+        tracing::warn!("the heartbeat is left to expire");
     }
     tracing::info!("stopped");
     Ok(())

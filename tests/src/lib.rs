@@ -1,20 +1,31 @@
 //! The harness of the tests that need real servers and the real binary.
 //!
-//! [`Services::isolated`] is what most tests want: a RabbitMQ virtual host of
-//! their own and a Redis, on servers that are shared for speed. A test that
+//! [`Fleet`] is what most tests want: RabbitMQ, Redis, a client, and [`Runner`]s
+//! as real processes, all on [`Services::isolated`]: a virtual host of the test's
+//! own and a Redis, on servers that are shared for speed. A test that
 //! kills, freezes, fills or flushes a server starts its own: [`Rabbit::start`],
 //! [`Redis::start`].
+//!
+//! [`run::Run`] is one job on the real kernel without any server; [`cli::Cli`] is the command itself.
 //!
 //! It must never touch a server that is not private to the tests, and never
 //! leave a process or a folder behind, even when the test is killed.
 
 mod binary;
+pub mod cli;
+pub mod fleet;
+mod pen;
+pub mod processes;
 mod rabbit;
 mod redis;
+pub mod run;
+mod runner;
 mod services;
 mod supervised;
 
+pub use self::redis::Redis;
 pub use binary::glovebox_bin;
+pub use fleet::Fleet;
 pub use rabbit::Rabbit;
-pub use redis::Redis;
+pub use runner::Runner;
 pub use services::Services;

@@ -22,8 +22,9 @@ pub(crate) const USAGE: u8 = 2;
 /// Logs go to stderr; a runner tells what it does, the other commands only what is wrong.
 pub(crate) fn start_logging(command: &Command) {
     let default = match command {
-        // lapin prints whole messages when they come back, and those hold users' code.
-        Command::Runner(_) => "info,lapin=error",
+        // lapin prints whole messages when they come back, and those hold users' code; what it has to
+        // say of connections, the runner says itself.
+        Command::Runner(_) => "info,lapin=off",
         // They say themselves what went wrong.
         _ => "off",
     };

@@ -12,7 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitOptions, wait, waitpid};
 
-use crate::enter::{become_id, drop_capabilities};
+use crate::enter::{become_id, drop_bounding_set, drop_capabilities};
 use crate::protocol;
 use crate::sys::fork::{Forked, exit_now, fork};
 use crate::warden::{self, WardenConfig};
@@ -129,6 +129,7 @@ fn become_worker(config: &WardenConfig) -> std::io::Result<()> {
 /// user's runner keeps the user's id.
 fn become_unprivileged(uid_base: Option<u32>) -> Result<(), rustix::io::Errno> {
     if warden::is_privileged() {
+        drop_bounding_set()?;
         become_id(warden::id_base(
             uid_base,
             std::os::unix::process::parent_id(),

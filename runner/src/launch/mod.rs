@@ -8,12 +8,12 @@ mod client;
 mod files;
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use glovebox_cell::{Ending, Evidence, FileSpec, KillReason, Launch, Layer, Link, Step};
 use glovebox_schemas::result::ErrorInfo;
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::cancel::Registration;
 use crate::plan::{Plan, Run};
@@ -128,10 +128,27 @@ pub(crate) struct Cells {
     slots: u16,
 }
 
-/// A slot in use. Its number goes back to the free ones before its permit does.
-struct Slot<'a> {
+/// Why a job was not given a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoSlot {
+    /// The runner stops.
+    Stopping,
+    /// The job's owner has cancelled it.
+    Cancelled,
+}
+
+/// A slot in use; free again when dropped.
+pub(crate) struct Slot<'a> {
     number: u16,
+    cells: &'a Cells,
     _permit: SemaphorePermit<'a>,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        // Before the permit goes back, so that whoever gets that finds a number.
+        self.cells.free().push(self.number);
+    }
 }
 
 impl Cells {
@@ -162,41 +179,36 @@ impl Cells {
         (self.slots, self.slots.saturating_sub(free))
     }
 
-    /// Runs a plan, one run after the other, each in a fresh cell of one slot.
+    /// Waits for a slot, as long as the job is to be started.
+    pub(crate) async fn take_slot(&self, registration: &Registration) -> Result<Slot<'_>, NoSlot> {
+        let permit = tokio::select! {
+            // A runner that stops starts nothing, free slots or not.
+            biased;
+            () = registration.stopping() => return Err(NoSlot::Stopping),
+            () = registration.cancelled() => return Err(NoSlot::Cancelled),
+            permit = self.permits.acquire() => permit.map_err(|_| NoSlot::Stopping)?,
+        };
+        let number = self.free().pop().ok_or(NoSlot::Stopping)?;
+        Ok(Slot {
+            number,
+            cells: self,
+            _permit: permit,
+        })
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<u16>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a plan, one run after the other, each in a fresh cell of the slot.
     pub(crate) async fn launch(
         &self,
+        slot: &Slot<'_>,
         plan: &Plan,
         registration: &Registration,
         tap: Option<Tap>,
     ) -> Result<Launched, LaunchError> {
-        let slot = self.take_slot().await?;
-        let launched = self.launch_in(slot.number, plan, registration, tap).await;
-        self.free.lock().await.push(slot.number);
-        launched
-    }
-
-    async fn take_slot(&self) -> Result<Slot<'_>, LaunchError> {
-        let permit = self
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| LaunchError::WardenDied)?;
-        let number = self.free.lock().await.pop();
-        number
-            .map(|number| Slot {
-                number,
-                _permit: permit,
-            })
-            .ok_or(LaunchError::WardenDied)
-    }
-
-    async fn launch_in(
-        &self,
-        slot: u16,
-        plan: &Plan,
-        registration: &Registration,
-        tap: Option<Tap>,
-    ) -> Result<Launched, LaunchError> {
+        let slot = slot.number;
         let mut ended = Vec::with_capacity(plan.runs.len());
         for run in &plan.runs {
             let one = self.run(slot, plan, run, registration, tap.clone()).await?;
@@ -279,8 +291,8 @@ impl Cells {
         let reason = tokio::select! {
             ended = cell.ended() => return ended,
             () = flooded.notified() => KillReason::Output,
-            () = registration.cancelled.cancelled() => KillReason::Cancelled,
-            () = registration.interrupted.cancelled() => KillReason::Shutdown,
+            () = registration.cancelled() => KillReason::Cancelled,
+            () = registration.interrupted() => KillReason::Shutdown,
         };
         self.line.kill(slot, ticket, reason).await;
         cell.ended().await

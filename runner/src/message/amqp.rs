@@ -25,6 +25,8 @@ use super::{Delivery, Receipt as AnyReceipt};
 
 /// A frozen peer is noticed after two to three of these.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// From the first packet to the registered consumer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// How often the broker is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// How long it may take to answer.
@@ -121,7 +123,16 @@ impl Intake {
         Ok(())
     }
 
+    /// A broker that was killed at the wrong moment answers every declare and then nothing: the whole
+    /// of it has a time limit, not only its first step.
     async fn connect(&self) -> Result<Session, BrokerError> {
+        match tokio::time::timeout(CONNECT_WITHIN, self.connect_patiently()).await {
+            Ok(connected) => connected,
+            Err(_) => Err(BrokerError::silent(&self.url, CONNECT_WITHIN)),
+        }
+    }
+
+    async fn connect_patiently(&self) -> Result<Session, BrokerError> {
         let connection = connect_amqp(&self.url, &self.name, HEARTBEAT).await?;
         let lost = |doing| move |error| BrokerError::lost(&self.url, doing, error);
         let channel = connection

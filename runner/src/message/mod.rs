@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 /// A delivery that failed here is held back this long, so that a runner that can't build cells does
 /// not use up a job's attempts within a moment.
-const GIVE_BACK_DELAY: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// One message, to be settled once.
 pub(crate) struct Delivery {
@@ -94,11 +94,16 @@ impl Delivery {
         }
     }
 
-    /// Another runner, or this one later, is to try it.
+    /// Another runner is to run it, at once.
     pub(crate) async fn give_back(self) {
         if let Receipt::Amqp(receipt) = self.receipt {
-            tokio::time::sleep(GIVE_BACK_DELAY).await;
             receipt.give_back().await;
         }
+    }
+
+    /// Another runner, or this one, is to try it a little later.
+    pub(crate) async fn retry(self) {
+        tokio::time::sleep(RETRY_DELAY).await;
+        self.give_back().await;
     }
 }

@@ -6,7 +6,7 @@
 mod memory;
 mod redis;
 
-use glovebox_schemas::job::Job;
+use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::result::JobResult;
 
 pub(crate) use self::memory::MemoryStore;
@@ -30,6 +30,8 @@ pub(crate) enum Before {
     Done,
     /// Its owner has cancelled it.
     Cancelled,
+    /// This is its last delivery, and whoever had it before died with it.
+    Deadly,
 }
 
 impl Store {
@@ -37,8 +39,19 @@ impl Store {
     /// store is away: without it, nobody knows whether the job has run.
     pub(crate) async fn begin(&self, job: &Job, delivery: &Delivery, runner: &str) -> Before {
         match self {
-            Store::Redis(store) => store.begin(&job.id, delivery.attempt, runner).await,
+            Store::Redis(store) => {
+                let last = delivery.is_last_attempt();
+                store.begin(&job.id, delivery.attempt, last, runner).await
+            }
             Store::Memory(_) => Before::New,
+        }
+    }
+
+    /// Says that the job does not run here any more. If that can't be said, the next runner finds it
+    /// out by itself.
+    pub(crate) async fn release(&self, id: &JobId) {
+        if let Store::Redis(store) = self {
+            store.release(id).await;
         }
     }
 
@@ -63,7 +76,7 @@ impl Store {
 /// The way of one job's live output.
 #[derive(Clone)]
 pub(crate) enum Tap {
-    Redis(RedisStore, glovebox_schemas::job::JobId),
+    Redis(RedisStore, JobId),
     Memory(MemoryStore),
 }
 

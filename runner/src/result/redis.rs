@@ -1,8 +1,9 @@
 //! The store of a fleet: `SET … NX EX` for results, a hash for a job's state, a message when it is done.
 //!
 //! Every write is retried for as long as it takes: nothing is acknowledged before its result is here.
-//! Must never announce a result that is not stored; both go in one transaction.
+//! Must never announce a result that is not stored; both happen in one script.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use glovebox_broker::Retry;
@@ -16,13 +17,28 @@ use redis::{RedisError, Script};
 
 use super::Before;
 
-/// Looks and marks in one step: a job must not be called running once it is done.
+/// Looks and marks in one step: a job must not be called running once it is done. A state that still
+/// says `running` was left by a runner that died, since one that gives a job back says so.
 const BEGIN: &str = r"
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'done' end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'cancelled' end
+if ARGV[5] == 'last' and redis.call('HGET', KEYS[3], 'state') == 'running' then return 'deadly' end
 redis.call('HSET', KEYS[3], 'state', 'running', 'attempt', ARGV[1], 'runner', ARGV[2], 'since', ARGV[3])
 redis.call('EXPIRE', KEYS[3], ARGV[4])
 return 'new'
+";
+/// Only the first result is stored, and only what is stored is announced.
+const PUT: &str = r"
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[2], 'state', 'done', 'attempt', ARGV[3], 'runner', ARGV[4])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+redis.call('PUBLISH', KEYS[3], ARGV[5])
+return 1
+";
+/// Given back: it waits again, unless somebody else has begun it meanwhile.
+const RELEASE: &str = r"
+if redis.call('HGET', KEYS[1], 'state') == 'running' then redis.call('HSET', KEYS[1], 'state', 'queued') end
+return 0
 ";
 /// Chunks of live output that are kept for one job, roughly.
 const MOST_CHUNKS: usize = 10_000;
@@ -33,19 +49,29 @@ const STREAM_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct RedisStore {
     connection: ConnectionManager,
-    begin: std::sync::Arc<Script>,
+    scripts: Arc<Scripts>,
+}
+
+struct Scripts {
+    begin: Script,
+    put: Script,
+    release: Script,
 }
 
 impl RedisStore {
     pub(crate) fn new(connection: ConnectionManager) -> RedisStore {
         RedisStore {
             connection,
-            begin: std::sync::Arc::new(Script::new(BEGIN)),
+            scripts: Arc::new(Scripts {
+                begin: Script::new(BEGIN),
+                put: Script::new(PUT),
+                release: Script::new(RELEASE),
+            }),
         }
     }
 
-    pub(super) async fn begin(&self, id: &JobId, attempt: u32, runner: &str) -> Before {
-        let mut begin = self.begin.prepare_invoke();
+    pub(super) async fn begin(&self, id: &JobId, attempt: u32, last: bool, runner: &str) -> Before {
+        let mut begin = self.scripts.begin.prepare_invoke();
         begin
             .key(result_key(id))
             .key(cancel_key(id))
@@ -53,7 +79,8 @@ impl RedisStore {
             .arg(attempt)
             .arg(runner)
             .arg(jiff::Timestamp::now().as_millisecond())
-            .arg(RESULT_TTL_SECONDS);
+            .arg(RESULT_TTL_SECONDS)
+            .arg(if last { "last" } else { "" });
         let begin = &begin;
         let said: String = self
             .insist(|mut connection| async move { begin.invoke_async(&mut connection).await })
@@ -61,43 +88,41 @@ impl RedisStore {
         match said.as_str() {
             "done" => Before::Done,
             "cancelled" => Before::Cancelled,
+            "deadly" => Before::Deadly,
             _ => Before::New,
         }
     }
 
     pub(super) async fn put(&self, result: &JobResult) {
-        let document = result.to_json();
-        let mut commands = redis::pipe();
-        commands
-            .atomic()
-            .cmd("SET")
-            .arg(result_key(&result.id))
-            .arg(&document)
-            .arg("NX")
-            .arg("EX")
+        let mut put = self.scripts.put.prepare_invoke();
+        put.key(result_key(&result.id))
+            .key(state_key(&result.id))
+            .key(done_channel(&result.id))
+            .arg(result.to_json())
             .arg(RESULT_TTL_SECONDS)
-            .ignore()
-            .hset_multiple(
-                state_key(&result.id),
-                &[
-                    ("state", "done".to_owned()),
-                    ("attempt", result.attempt.to_string()),
-                    ("runner", result.runner.clone()),
-                ],
-            )
-            .ignore()
-            .expire(
-                state_key(&result.id),
-                i64::try_from(RESULT_TTL_SECONDS).unwrap_or(i64::MAX),
-            )
-            .ignore()
-            .publish(done_channel(&result.id), result.status.as_str())
-            .ignore();
-        let commands = &commands;
-        self.insist(
-            |mut connection| async move { commands.query_async::<()>(&mut connection).await },
-        )
-        .await;
+            .arg(result.attempt)
+            .arg(&result.runner)
+            .arg(result.status.as_str());
+        let put = &put;
+        let stored: bool = self
+            .insist(|mut connection| async move { put.invoke_async(&mut connection).await })
+            .await;
+        if !stored {
+            tracing::warn!(job = %result.id, "it had a result already; the first one stands");
+        }
+    }
+
+    pub(super) async fn release(&self, id: &JobId) {
+        let mut connection = self.connection.clone();
+        let released = self
+            .scripts
+            .release
+            .key(state_key(id))
+            .invoke_async::<()>(&mut connection)
+            .await;
+        if let Err(error) = released {
+            tracing::warn!(job = %id, %error, "its state still says that it runs here");
+        }
     }
 
     pub(super) async fn stream(&self, id: &JobId, stream: &'static str, chunk: &[u8]) {

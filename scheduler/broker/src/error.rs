@@ -5,6 +5,7 @@
 //! hold a password.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -170,6 +171,16 @@ impl BrokerError {
             at: without_password(url),
             doing,
             source: innermost(error),
+        }
+    }
+
+    /// RabbitMQ stopped answering on the way to a working connection.
+    #[must_use]
+    pub fn silent(url: &str, limit: Duration) -> Self {
+        Self::Silent {
+            service: Service::RabbitMq,
+            at: without_password(url),
+            seconds: limit.as_secs(),
         }
     }
 

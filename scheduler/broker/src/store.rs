@@ -126,7 +126,8 @@ fn classify(url: &str, error: RedisError) -> BrokerError {
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => BrokerError::NotTheService {
             service,
             at,
-            source,
+            // What the parser says has several lines, with a stranger's bytes in them.
+            source: "its answer is not of Redis's protocol".into(),
         },
         ErrorKind::Io if !source.is_connection_dropped() || source.is_connection_refusal() => {
             BrokerError::Unreachable {

@@ -6,8 +6,9 @@
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities,
-    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
 };
 
 /// Where the cell's ids come from.
@@ -79,4 +80,17 @@ pub(crate) fn become_powerless(identity: Identity) -> Result<(), Errno> {
     }
     drop_capabilities()?;
     rustix::thread::set_no_new_privs(true)
+}
+
+/// Empties the bounding set, for this process and all that it will start: nothing that they execute can
+/// gain a capability (capabilities(7)). Needs CAP_SETPCAP, so it comes before the other sets are emptied.
+pub(crate) fn drop_bounding_set() -> Result<(), Errno> {
+    for capability in CapabilitySet::all().iter() {
+        match remove_capability_from_bounding_set(capability) {
+            // A capability that this kernel does not know.
+            Ok(()) | Err(Errno::INVAL) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -21,7 +21,9 @@ use std::marker::PhantomData;
 use std::os::fd::RawFd;
 
 pub(crate) use house::enter;
-pub(crate) use identity::{Identity, OWN_ID, become_id, become_powerless, drop_capabilities};
+pub(crate) use identity::{
+    Identity, OWN_ID, become_id, become_powerless, drop_bounding_set, drop_capabilities,
+};
 
 use crate::blueprint::Filter;
 use crate::cgroup::WayIn;

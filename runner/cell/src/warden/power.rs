@@ -14,7 +14,7 @@ use rustix::process::{DumpableBehavior, PidfdFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::Unable;
-use crate::enter::{Identity, OWN_ID};
+use crate::enter::{Identity, OWN_ID, drop_bounding_set};
 use crate::sys::signals;
 
 /// Ids that one warden uses: its runner's, its inits', and one a slot.
@@ -163,13 +163,7 @@ pub(crate) fn settle() -> Result<OwnedFd, Unable> {
         message: format!("{what}: {error}"),
         mend: "this is a fault of Glovebox: please report it".to_owned(),
     };
-    for capability in CapabilitySet::all().iter() {
-        // EINVAL: a capability that this kernel does not know.
-        match rustix::thread::remove_capability_from_bounding_set(capability) {
-            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-            Err(error) => return Err(failed("dropping the bounding set", &error)),
-        }
-    }
+    drop_bounding_set().map_err(|error| failed("dropping the bounding set", &error))?;
     let needed = CapabilitySet::SYS_ADMIN
         | CapabilitySet::SETUID
         | CapabilitySet::SETGID
