@@ -95,12 +95,22 @@ impl Cli {
 
     /// Starts it.
     #[must_use]
+    pub fn spawn(self) -> Running {
+        self.spawn_in(Pen::new())
+    }
+
+    /// Starts it where another one has been, which is over but was not waited for.
+    #[must_use]
+    pub fn spawn_after(self, before: Running) -> Running {
+        let Running { pen, .. } = before;
+        self.spawn_in(pen)
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "a thread that feeds a pipe; nothing forks here"
     )]
-    pub fn spawn(self) -> Running {
-        let pen = Pen::new();
+    fn spawn_in(self, pen: Pen) -> Running {
         let folder = tempfile::tempdir().expect("a temporary folder");
         open_up(folder.path());
         let work = folder.path().join("here");
@@ -310,6 +320,22 @@ impl Running {
             ),
         }
         true
+    }
+
+    /// Kills every process of the command itself at once, as a power cut does; its cells have to end by
+    /// themselves. Reaps the first.
+    pub fn cut_power(&mut self) {
+        let mut own = self.children_of(self.pid());
+        own.push(self.pid());
+        for pid in own {
+            kill_process(pid, Signal::KILL).expect("it lives");
+        }
+        self.child.wait().expect("a child can be waited for");
+        assert!(
+            self.pen.wait_until_empty(REMAINS),
+            "processes outlive the command: {:#?}",
+            self.pen.leftovers()
+        );
     }
 
     /// Waits for its end. Nothing may be left at that moment.

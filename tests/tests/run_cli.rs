@@ -455,6 +455,19 @@ fn nothing_is_left_when_the_worker_is_killed() {
 }
 
 #[test]
+fn a_power_cut_ends_the_cells_and_the_next_start_sweeps_their_groups() {
+    let mut running = clinging();
+    running.cut_power();
+    let next = run("a.py", "print('next')").spawn_after(running);
+    let ended = next.finish();
+    assert_eq!(
+        (ended.code(), ended.stdout_text().as_str()),
+        (0, "next\n"),
+        "{ended}"
+    );
+}
+
+#[test]
 fn a_killed_cell_is_our_failure_and_not_the_jobs() {
     let running = clinging();
     // The cell's init is the only process whose parent is the warden.

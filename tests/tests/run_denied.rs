@@ -296,9 +296,8 @@ fn a_flood_of_refusals_is_counted_and_ends_at_a_limit() {
 #[test]
 fn refusals_reach_whoever_is_not_the_first_process() {
     let code = "
-r = [os.fork() for _ in range(3)]
+for _ in range(3): os.fork()
 os.write(1, call(9999).encode() + b'\\n')
-if 0 in r: os._exit(0)
 while True:
     try: os.wait()
     except ChildProcessError: break

@@ -419,14 +419,21 @@ fn many_small_files_are_a_matter_of_disk() {
     );
 }
 
+/// The kernel refuses these before a block is used, so that nobody can see that it was the disk.
 #[test]
-fn a_file_longer_than_the_disk_is_a_matter_of_disk() {
-    let run = Run::python("open('x', 'w').truncate(1 << 40)").limit("disk_bytes", 8 * MIB);
-    fails_by("disk", &run, "File too large");
-    let run = Run::python(
-        "import os; os.posix_fallocate(os.open('x', os.O_CREAT | os.O_RDWR), 0, 64 << 20)",
-    );
-    fails_by("disk", &run.limit("disk_bytes", 8 * MIB), "OSError");
+fn a_length_beyond_the_disk_is_refused_to_the_program() {
+    for (code, says) in [
+        ("open('x', 'w').truncate(1 << 40)", "File too large"),
+        (
+            "import os; os.posix_fallocate(os.open('x', os.O_CREAT | os.O_RDWR), 0, 64 << 20)",
+            "OSError",
+        ),
+    ] {
+        let outcome = Run::python(code).limit("disk_bytes", 8 * MIB).result();
+        let result = &outcome.result;
+        assert_eq!(result.status.as_str(), "failed", "{code}");
+        assert!(result.stderr.contains(says), "{code}: {}", result.stderr);
+    }
 }
 
 #[test]

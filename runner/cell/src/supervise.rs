@@ -12,6 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitOptions, wait, waitpid};
 
+use crate::cgroup;
 use crate::enter::{become_id, drop_bounding_set, drop_capabilities};
 use crate::protocol;
 use crate::sys::fork::{Forked, exit_now, fork};
@@ -226,16 +227,23 @@ impl Supervisor<'_> {
     }
 
     /// The worker is gone, so the warden's socket is closed and it ends by itself; wait for it, since
-    /// nothing may be left when we return.
+    /// nothing may be left when we return. One that was killed leaves its cgroups: they are swept.
     fn bury_warden(&self) -> std::io::Result<()> {
+        let mut in_order = false;
         if let Some(pid) = self.warden {
-            loop {
+            in_order = loop {
                 match waitpid(Some(pid), WaitOptions::empty()) {
                     Err(rustix::io::Errno::INTR) => {}
-                    Ok(_) | Err(rustix::io::Errno::CHILD) => break,
+                    Ok(status) => {
+                        break status.is_some_and(|(_, status)| status.exit_status() == Some(0));
+                    }
+                    Err(rustix::io::Errno::CHILD) => break false,
                     Err(error) => return Err(error.into()),
                 }
-            }
+            };
+        }
+        if !in_order {
+            cgroup::sweep_stale(&cgroup::locate());
         }
         Ok(())
     }

@@ -27,11 +27,15 @@ fn pid_namespace() -> Option<u64> {
     Some(fs::metadata("/proc/self/ns/pid").ok()?.ino())
 }
 
-/// Field 22 of proc_pid_stat(5): when the process started, in clock ticks since boot.
+/// Field 22 of proc_pid_stat(5): when the process started, in clock ticks since boot. One that is dead
+/// and only waits for its parent to notice has none.
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = after_name.split_whitespace();
+    let state = fields.next()?;
+    let started = fields.nth(18)?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then_some(started)
 }
 
 fn maker_lives(name: &str) -> Option<bool> {

@@ -7,8 +7,8 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, clear_ambient_capability_set,
-    remove_capability_from_bounding_set, set_capabilities, set_thread_groups, set_thread_res_gid,
-    set_thread_res_uid,
+    remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 /// Where the cell's ids come from.
@@ -71,6 +71,20 @@ pub(crate) fn drop_capabilities() -> Result<(), Errno> {
         inheritable: CapabilitySet::empty(),
     };
     set_capabilities(None, none)
+}
+
+/// For the cell's init: another id than the job's, and of all capabilities only the one to signal the
+/// processes of its own pid namespace, the only ones that it can name.
+pub(crate) fn become_killer(id: u32) -> Result<(), Errno> {
+    set_keep_capabilities(true)?;
+    become_id(id)?;
+    clear_ambient_capability_set()?;
+    let sets = CapabilitySets {
+        effective: CapabilitySet::KILL,
+        permitted: CapabilitySet::KILL,
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, sets)
 }
 
 /// For helpers that look at what a job left: as that job, and with no more than it had.

@@ -13,7 +13,7 @@ use rustix::process::{Pid, WaitOptions, wait};
 
 use super::{Entry, Identity, errno};
 use crate::blueprint::Refusal;
-use crate::enter::identity::{become_id, drop_capabilities};
+use crate::enter::identity::{become_killer, drop_capabilities};
 use crate::report::{Ended, Failure, at};
 use crate::step::Step;
 use crate::sys::fds::{borrow, close_all_but};
@@ -31,6 +31,10 @@ pub(super) fn run(entry: &Entry<'_>, job: Pid) -> ! {
     }) {
         Ok(ended) => {
             entry.report.mark_ended(ended, clock::now());
+            // Everything else in the cell, first: our end closes the listener before the kernel ends the
+            // namespace, and a call that waits there would fail and its caller run on for a moment.
+            // ESRCH: nobody else is left.
+            kill_everybody(Signal::SIGKILL).unwrap_or_default();
             exit_now(0)
         }
         Err(failure) => {
@@ -40,12 +44,12 @@ pub(super) fn run(entry: &Entry<'_>, job: Pid) -> ! {
     }
 }
 
-/// Gives up all power and every descriptor but two.
+/// Gives up all power but that of ending the cell's own processes, and every descriptor but two.
 fn settle(entry: &Entry<'_>) -> Result<(SignalFd, RawFd), Failure> {
-    if let Identity::Host { init, .. } = entry.identity {
-        become_id(init).map_err(at(Step::Identity))?;
+    match entry.identity {
+        Identity::Host { init, .. } => become_killer(init).map_err(at(Step::Identity))?,
+        Identity::Own => drop_capabilities().map_err(at(Step::Capabilities))?,
     }
-    drop_capabilities().map_err(at(Step::Capabilities))?;
     rustix::thread::set_no_new_privs(true).map_err(at(Step::NoNewPrivs))?;
     // Changing the uid has set these two back (prctl(2)).
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
@@ -63,6 +67,11 @@ fn settle(entry: &Entry<'_>) -> Result<(SignalFd, RawFd), Failure> {
     let children = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         .map_err(|error| at(Step::Fork)(errno(error)))?;
     Ok((children, listener))
+}
+
+/// kill(2) with -1: every process that this one may signal, which are those of its pid namespace.
+fn kill_everybody(signal: Signal) -> nix::Result<()> {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(-1), signal)
 }
 
 fn watch(

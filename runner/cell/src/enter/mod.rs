@@ -2,7 +2,7 @@
 //!
 //! Two processes walk it. The cell's init ([`house`]) is process 1 of the new pid namespace: it
 //! builds what the cell sees and then forks the job's own process ([`inmate`]), which gives up every
-//! power and becomes the program. Init stays behind, without power ([`init`]): it names refused
+//! power and becomes the program. Init stays behind with hardly any ([`init`]): it names refused
 //! calls, reaps orphans, and takes the whole cell with it when it ends.
 //!
 //! The order is the security property. Each stage is a type and each step consumes the stage before
