@@ -65,8 +65,11 @@ pub(super) fn verdict(evidence: &Evidence, output_exceeded: bool) -> Verdict {
                 },
                 ..base.clone()
             };
+            // The kernel's own kill for memory is no signal of the program's; the warden's look may come
+            // before it, and the same job must have the same result.
+            let own = limit != Some(Limit::Memory);
             Verdict {
-                signal: Some(signal_name(number)),
+                signal: own.then(|| signal_name(number)),
                 ..limit.map_or(clean, exceeded)
             }
         }
@@ -232,6 +235,16 @@ mod tests {
         }
         let segfault = verdict(&evidence(Ending::Signal(11)), false);
         assert_eq!(segfault.signal.as_deref(), Some("SIGSEGV"));
+    }
+
+    #[test]
+    fn a_kill_for_memory_is_no_signal_of_the_programs() {
+        let killed = Evidence {
+            out_of_memory: true,
+            ..evidence(Ending::Signal(9))
+        };
+        let verdict = verdict(&killed, false);
+        assert_eq!((verdict.limit, verdict.signal), (Some(Limit::Memory), None));
     }
 
     #[test]

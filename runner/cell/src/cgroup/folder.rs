@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -14,8 +15,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{CgroupError, Knob, on};
 
-/// Attempts to remove an emptying group before it is given up; each yields the processor.
+/// Attempts to remove an emptying group before it is given up, and the pause between two of them after
+/// the first few: version 1 has no event for a group that has become empty.
 const PATIENCE: u32 = 2000;
+const EAGER: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// One group.
 #[derive(Debug)]
@@ -94,14 +98,18 @@ impl Folder {
     /// Removes the group `name` beneath this one and all beneath that, ending what runs there. One
     /// that is not there is no error.
     pub(super) fn remove(&self, name: &OsStr) -> Result<(), CgroupError> {
-        for _ in 0..PATIENCE {
+        for attempt in 0..PATIENCE {
             match rustix::fs::unlinkat(&self.descriptor, name, AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => return Ok(()),
                 // Processes or groups are in it still.
                 Err(Errno::BUSY | Errno::NOTEMPTY) => self.empty(name)?,
                 Err(errno) => return Err(on("removing", &self.path.join(name))(errno.into())),
             }
-            std::thread::yield_now();
+            if attempt < EAGER {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(PAUSE);
+            }
         }
         Err(on("removing", &self.path.join(name))(io::Error::from(
             Errno::BUSY,

@@ -79,6 +79,8 @@ impl<'a> Stage<'a, Born> {
         }
         // Nobody may trace this process or read its memory, which is a copy of the warden's.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(&alive)?;
+        // For whoever looks at the host's processes; the job, too, is called so until it is the program.
+        rustix::thread::set_name(c"glovebox-cell").map_err(&alive)?;
         close_all_but(self.entry.keep).map_err(at(Step::Descriptors))?;
         Ok(self.next())
     }
