@@ -79,13 +79,14 @@ fn cold(
         }
     })?;
     anyhow::ensure!(code == 0, "the row {name} could not be measured");
-    let (bare, cell): (Summary, Summary) = serde_json::from_reader(&mut reader)?;
+    let (bare, cell, cpu_ms): (Summary, Summary, [f64; 2]) = serde_json::from_reader(&mut reader)?;
     Ok(Row {
         name: name.to_owned(),
         ratio: cell.median_ms / bare.median_ms,
         ratio_p99: cell.p99_ms / bare.p99_ms,
         bare,
         cell,
+        cpu_ms,
     })
 }
 
@@ -95,17 +96,24 @@ fn in_turns(
     argv: &[&str],
     turns: usize,
     warm_up: usize,
-) -> anyhow::Result<(Summary, Summary)> {
+) -> anyhow::Result<(Summary, Summary, [f64; 2])> {
     let mut cells = Cells::open(link, limits)?;
     let (mut bare, mut cell) = (Vec::new(), Vec::new());
-    for turn in 0..turns + warm_up {
-        let (one, other) = (bare::once(argv)?, cells.once(argv)?);
-        if turn >= warm_up {
-            bare.push(one);
-            cell.push(other);
-        }
+    for _ in 0..warm_up {
+        bare::once(argv)?;
+        cells.once(argv)?;
     }
-    Ok((Summary::of(bare), Summary::of(cell)))
+    let before = [command::children()?, cells.cpu()?];
+    for _ in 0..turns {
+        bare.push(bare::once(argv)?);
+        cell.push(cells.once(argv)?);
+    }
+    let after = [command::children()?, cells.cpu()?];
+    let each = |at: usize| {
+        let spent = after[at].saturating_sub(before[at]);
+        spent.as_secs_f64() * 1000.0 / turns as f64
+    };
+    Ok((Summary::of(bare), Summary::of(cell), [each(0), each(1)]))
 }
 
 /// CPU that `glovebox run` takes beyond the interpreter itself: the medians' difference, in ms.

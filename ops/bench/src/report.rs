@@ -23,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) bare: Summary,
     pub(crate) cell: Summary,
+    /// CPU time a turn, bare and in a cell with all that the warden did for it.
+    pub(crate) cpu_ms: [f64; 2],
     pub(crate) ratio: f64,
     pub(crate) ratio_p99: f64,
 }
@@ -78,7 +80,7 @@ fn markdown(report: &Report) -> anyhow::Result<String> {
     for row in &report.cold {
         writeln!(
             text,
-            "| `{}` | {:.2} · {:.2} ms | {:.2} · {:.2} ms | {:.2} · {:.2} |",
+            "| `{}` | {:.2} · {:.2} ms | {:.2} · {:.2} ms | {:.2} · {:.2} | {:.2} → {:.2} ms |",
             row.name,
             row.bare.median_ms,
             row.bare.p99_ms,
@@ -86,13 +88,16 @@ fn markdown(report: &Report) -> anyhow::Result<String> {
             row.cell.p99_ms,
             row.ratio,
             row.ratio_p99,
+            row.cpu_ms[0],
+            row.cpu_ms[1],
         )?;
     }
     let [bare, run, more] = report.command_cpu_ms;
     writeln!(
         text,
-        "\n`glovebox run hello.py`: {run:.1} ms of CPU in all, {bare:.1} ms of it the interpreter's: \
-         {more:.1} ms for everything else. {} turns a row, interleaved.",
+        "\nA cell is in a kept slot, as a runner has them. `glovebox run hello.py`, which starts and ends a \
+         supervisor, a runner and a warden for its one job: {run:.1} ms of CPU, {bare:.1} ms of it the \
+         interpreter's, {more:.1} ms everything else. {} turns a row, interleaved.",
         report.turns
     )?;
     Ok(text)
