@@ -14,8 +14,8 @@ const EVERY: Duration = Duration::from_secs(3);
 /// Two beats may be lost before a runner counts as lost.
 const TTL: Duration = Duration::from_secs(9);
 
-/// Beats until told to stop, then takes the sign away.
-pub(crate) async fn beat(pipeline: Arc<Pipeline>, stop: CancellationToken) {
+/// Beats until everything is settled, then takes the sign away: a runner that drains is still there.
+pub(crate) async fn beat(pipeline: Arc<Pipeline>, drained: CancellationToken) {
     let Store::Redis(store) = &pipeline.store else {
         return;
     };
@@ -31,7 +31,7 @@ pub(crate) async fn beat(pipeline: Arc<Pipeline>, stop: CancellationToken) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = stop.cancelled() => break,
+            () = drained.cancelled() => break,
         }
         let (slots, busy) = pipeline.cells.load();
         let fields = [

@@ -92,7 +92,7 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
         pipeline: Arc::clone(&pipeline),
         tasks: tasks.clone(),
     });
-    let beating = tokio::spawn(heartbeat::beat(Arc::clone(&pipeline), stop.clone()));
+    let beating = tokio::spawn(heartbeat::beat(Arc::clone(&pipeline), drained.clone()));
     let consuming = tokio::spawn(async move { intake.run(sink).await });
 
     let stopping = async {

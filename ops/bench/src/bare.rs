@@ -7,8 +7,8 @@ use anyhow::{Context, ensure};
 
 /// Starts `argv`, reads its output, waits for its end; gives the time from first to last.
 pub(crate) fn once(argv: &[&str]) -> anyhow::Result<Duration> {
-    let (program, args) = argv.split_first().context("an empty command")?;
     let start = Instant::now();
+    let (program, args) = argv.split_first().context("an empty command")?;
     let output = Command::new(program)
         .args(args)
         .env_clear()
@@ -20,8 +20,9 @@ pub(crate) fn once(argv: &[&str]) -> anyhow::Result<Duration> {
     let took = start.elapsed();
     ensure!(
         output.status.success(),
-        "{program} ended with {}",
-        output.status
+        "{program} ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
     );
     Ok(took)
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use comfy_table::{Table, presets};
 use glovebox_cell::{Layer, LayerState, probe, supervise};
 use glovebox_policies::Catalog;
-use glovebox_runner::{EmbeddedError, run_one};
+use glovebox_runner::run_one;
 use glovebox_schemas::job::Job;
 use glovebox_schemas::result::Status;
 
 use crate::args::DoctorArgs;
 use crate::isolation;
-use crate::report::{HOST, fail, print};
+use crate::report::{HOST, print};
 
 /// Trial programs of the languages that have one.
 const TRIALS: [(&str, &str); 2] = [("python", "print('ok')"), ("nodejs", "console.log('ok')")];
@@ -62,17 +62,10 @@ fn try_run(args: &DoctorArgs) -> Result<ExitCode, ExitCode> {
                 );
                 i32::from(HOST)
             }
-            Err(EmbeddedError::Launch(error)) => {
-                isolation::fail_launch(&error);
-                i32::from(HOST)
-            }
-            Err(error) => {
-                fail(HOST, &error, "");
-                i32::from(HOST)
-            }
+            Err(error) => i32::from(isolation::fail_embedded(&error)),
         }
     })
-    .map_err(|error| fail(HOST, &error, ""))?;
+    .map_err(|error| isolation::fail_supervise(&error))?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(HOST)))
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use glovebox_cell::{AllowMissing, Layer, LayerState, WardenConfig};
 use glovebox_policies::Catalog;
-use glovebox_runner::{Languages, LaunchError, prepare};
+use glovebox_runner::{EmbeddedError, Languages, LaunchError, prepare};
 
 use crate::args::{IsolationArgs, LayerArg};
 use crate::report::{HOST, USAGE, fail, note};
@@ -66,6 +66,20 @@ pub(crate) fn note_weaknesses(layers: &[Layer]) {
             layer.name, layer.detail, layer.mend
         ));
     }
+}
+
+/// No result can be had of a job that was to run here; gives the exit code.
+pub(crate) fn fail_embedded(error: &EmbeddedError) -> u8 {
+    match error {
+        EmbeddedError::Launch(error) => fail_launch(error),
+        error => fail(HOST, error, ""),
+    };
+    HOST
+}
+
+/// A process of ours could not be made.
+pub(crate) fn fail_supervise(error: &std::io::Error) -> ExitCode {
+    fail(HOST, error, "free processes or memory on the host")
 }
 
 /// No cell can be had.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use glovebox_cell::supervise;
-use glovebox_runner::{EmbeddedError, run_one};
+use glovebox_runner::run_one;
 use glovebox_schemas::result::{JobResult, Status};
 use nix::sys::signal::Signal;
 
@@ -31,17 +31,10 @@ fn try_run(args: &RunArgs) -> Result<ExitCode, ExitCode> {
                 isolation::note_weaknesses(&layers);
                 i32::from(conclude(&result, json))
             }
-            Err(EmbeddedError::Launch(error)) => {
-                isolation::fail_launch(&error);
-                i32::from(HOST)
-            }
-            Err(error) => {
-                fail(HOST, &error, "");
-                i32::from(HOST)
-            }
+            Err(error) => i32::from(isolation::fail_embedded(&error)),
         }
     })
-    .map_err(|error| fail(HOST, &error, "free processes or memory on the host"))?;
+    .map_err(|error| isolation::fail_supervise(&error))?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(NOT_SUCCEEDED)))
 }
 

@@ -50,7 +50,7 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
             i32::from(HOST)
         }
     })
-    .map_err(|error| fail(HOST, &error, "free processes or memory on the host"))?;
+    .map_err(|error| isolation::fail_supervise(&error))?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(HOST)))
 }
 
