@@ -49,9 +49,6 @@ pub enum Refusal {
     Eperm,
     /// "No such system call"; reported.
     Enosys,
-    /// "No such system call"; not reported. No filter compiled here holds such a call, it answers by itself: a thread must
-    /// not wait for the cell's init at its start.
-    Fallback,
     /// The cell is killed; reported.
     Kill,
 }

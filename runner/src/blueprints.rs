@@ -89,7 +89,6 @@ fn answer(refusal: glovebox_policies::Refusal) -> Refusal {
     match refusal {
         glovebox_policies::Refusal::Eperm => Refusal::Eperm,
         glovebox_policies::Refusal::Enosys => Refusal::Enosys,
-        glovebox_policies::Refusal::Fallback => Refusal::Fallback,
         glovebox_policies::Refusal::Kill => Refusal::Kill,
     }
 }

@@ -55,8 +55,6 @@ pub enum Refusal {
     Eperm,
     /// `ENOSYS`, so that a library falls back, and it is reported.
     Enosys,
-    /// `ENOSYS`, not reported: every program makes this call and has a fallback for it.
-    Fallback,
     /// The cell is ended, and it is reported.
     Kill,
 }
@@ -83,7 +81,7 @@ impl Refusal {
     pub(crate) fn errno(self) -> Errno {
         match self {
             Refusal::Eperm | Refusal::Kill => Errno::PERM,
-            Refusal::Enosys | Refusal::Fallback => Errno::NOSYS,
+            Refusal::Enosys => Errno::NOSYS,
         }
     }
 }

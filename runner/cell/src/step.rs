@@ -35,8 +35,6 @@ macro_rules! steps {
     };
 }
 
-const DOCTOR: &str = "run `glovebox doctor` to see what this host can isolate";
-
 steps! {
     /// The launch itself was wrong.
     Check = 1: "checking the launch", "this is a fault of the runner: please report it";
@@ -92,12 +90,4 @@ steps! {
     Account = 26: "reading the cgroup's counters", "look for a cgroup that somebody else removed";
     /// Handing back the job's files.
     Collect = 27: "collecting the job's output files", "this is a fault of the runner: please report it";
-}
-
-impl Step {
-    /// Where to look when a step's own mend does not help.
-    #[must_use]
-    pub fn see_also() -> &'static str {
-        DOCTOR
-    }
 }

@@ -144,9 +144,7 @@ fn answer(
         Err(error) => return Err(error),
     };
     let refusal = entry.filter.refusal(refused.nr);
-    if refusal != Refusal::Fallback {
-        entry.report.count_refused(refused.nr);
-    }
+    entry.report.count_refused(refused.nr);
     *answered += 1;
     if refusal == Refusal::Kill || *answered > MOST_ANSWERS {
         return Ok(Some(refused.nr));
