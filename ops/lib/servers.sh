@@ -11,7 +11,7 @@
 #
 #     servers.sh supervise rabbitmq|redis DIR
 #
-# it starts one server, prints `ready URL`, and then obeys the lines of its
+# it starts one server, prints `ready URL` (or `failed WHY`, and ends), and then obeys the lines of its
 # standard input, answering each with `ok` or `failed WHY`: `kill` (as a crash
 # does), `start` (again: same folder, same ports), `freeze`, `thaw`. When its
 # input ends it ends the server and removes DIR; so a harness that dies, however
@@ -100,7 +100,7 @@ server_wait() {
     until "$probe" "$dir" 2>/dev/null; do
         if ! proc_alive "$stamp" || ((SECONDS > deadline)); then
             echo "what $dir is for did not start; the end of its log:" >&2
-            tail -n 20 "$dir/log" >&2
+            tail -n 20 "$dir"/*log >&2
             return 1
         fi
         sleep 0.05
@@ -248,12 +248,25 @@ redis_start() {
 # --- one server under supervision --------------------------------------------
 
 supervise() {
-    local kind=$1 dir=$2 verb
+    local kind=$1 dir=$2 verb why=
     # shellcheck disable=SC2064 # the folder of now is meant
     trap "server_kill '$dir'; rm -rf '$dir'" EXIT
-    "${kind}_start" "$dir"
-    server_wait "$dir" "${kind}_probe"
-    echo "ready $(cat "$dir/url")"
+    # A port that was free when it was chosen can be another's by the time it is taken: the server
+    # ends at once then, and others are chosen.
+    for _ in 1 2 3; do
+        "${kind}_start" "$dir"
+        if server_wait "$dir" "${kind}_probe" 2>"$dir/why"; then
+            echo "ready $(cat "$dir/url")"
+            break
+        fi
+        why=$(tr -s '[:space:]' ' ' <"$dir/why" | tail -c 4000)
+        server_kill "$dir"
+        find "$dir" -mindepth 1 -delete
+    done
+    [[ -f $dir/url ]] || {
+        echo "failed $why"
+        return 1
+    }
     while read -r verb; do
         case $verb in
             kill) server_kill "$dir" ;;

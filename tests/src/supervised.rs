@@ -63,7 +63,7 @@ impl Supervised {
             .read_line(&mut line)
             .with_context(|| format!("the supervisor of {kind} said nothing"))?;
         let Some(url) = line.trim_end().strip_prefix("ready ") else {
-            bail!("a private {kind} did not start; `{SERVERS} supervise {kind} DIR` shows why");
+            bail!("a private {kind} did not start: {}", line.trim_end());
         };
         Ok(Self {
             kind,
