@@ -16,7 +16,7 @@ mod plan;
 mod result;
 mod worker;
 
-pub use blueprints::{Languages, prepare};
+pub use blueprints::{Environment, Languages, Wanted, prepare};
 pub use embedded::{Echo, EmbeddedError, run_one};
 pub use launch::LaunchError;
 pub use worker::{RunnerConfig, RunnerError, run};
