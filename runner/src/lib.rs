@@ -8,6 +8,7 @@ mod blueprints;
 mod cancel;
 mod embedded;
 mod heartbeat;
+mod install;
 mod launch;
 mod message;
 mod outcome;
@@ -18,5 +19,6 @@ mod worker;
 
 pub use blueprints::{Environment, Languages, Wanted, prepare};
 pub use embedded::{Echo, EmbeddedError, run_one};
+pub use install::{Installation, install};
 pub use launch::LaunchError;
 pub use worker::{RunnerConfig, RunnerError, run};

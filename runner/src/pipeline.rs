@@ -102,7 +102,7 @@ impl Pipeline {
         let tap = self.store.tap(job);
         match self.cells.launch(&slot, &plan, registration, tap).await {
             Ok(Launched::Ended(ended)) => {
-                let outcome = outcome::judge(&plan, ended);
+                let outcome = outcome::judge(&plan, *ended);
                 let result = outcome::compose(job, &plan, outcome, &self.runner);
                 self.answer(delivery, job, result).await
             }

@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use glovebox_cell::{Ending, Evidence, KillReason, Layer, Link, Step};
-use glovebox_gate::{Gate, Record};
+use glovebox_gate::{Account, Gate};
 use glovebox_schemas::result::ErrorInfo;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -99,7 +99,7 @@ pub(crate) fn vanished() -> ErrorInfo {
 /// What became of a plan.
 pub(crate) enum Launched {
     /// Its runs ended, each with what is known of it.
-    Ended(Ended),
+    Ended(Box<Ended>),
     /// The runner is stopping: the job is to be given back.
     Interrupted,
 }
@@ -120,7 +120,7 @@ pub(crate) struct RunEnded {
     pub(crate) stderr: Captured,
     pub(crate) files: Vec<File>,
     /// What it reached through the gate.
-    pub(crate) record: Record,
+    pub(crate) account: Account,
     pub(crate) started_at: jiff::Timestamp,
 }
 
@@ -237,7 +237,7 @@ impl Cells {
             let succeeded = one.evidence.ending == Ending::Code(0) && !one.over_limit();
             ended.compile = Some(one);
             if !succeeded || made.is_empty() {
-                return Ok(Launched::Ended(ended));
+                return Ok(Launched::Ended(Box::new(ended)));
             }
         }
         for run in &plan.runs {
@@ -252,7 +252,7 @@ impl Cells {
                 break;
             }
         }
-        Ok(Launched::Ended(ended))
+        Ok(Launched::Ended(Box::new(ended)))
     }
 }
 

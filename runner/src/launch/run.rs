@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use glovebox_cell::{Evidence, FileSpec, KillReason, Launch};
-use glovebox_gate::{Doors, Gate, Passage, Policy, Record};
+use glovebox_gate::{Account, Doors, Gate, Passage, Policy};
 use tokio::sync::Notify;
 
 use super::capture::{self, Keep};
@@ -48,7 +48,7 @@ impl<'a> Order<'a> {
     }
 
     /// The program's, with what the compiler made in place of what the job calls the same.
-    pub(super) fn program(plan: &'a Plan, run: &'a Run, made: &'a [Input]) -> Order<'a> {
+    pub(crate) fn program(plan: &'a Plan, run: &'a Run, made: &'a [Input]) -> Order<'a> {
         let replaced = |file: &&Input| made.iter().any(|artifact| artifact.path == file.path);
         Order {
             cell: &plan.cell,
@@ -132,16 +132,16 @@ impl Cells {
             files::read(files, order.outputs_bytes),
             capture::feed(feed, order.stdin),
         );
-        let record = match passage {
+        let account = match passage {
             Some(passage) => passage.close().await,
-            None => Record::default(),
+            None => Account::default(),
         };
         Ok(RunEnded {
             evidence: evidence?,
             stdout,
             stderr,
             files: files.map_err(io("reading the job's output files"))?,
-            record,
+            account,
             started_at,
         })
     }

@@ -53,10 +53,10 @@ pub(crate) fn compose(job: &Job, plan: &Plan, outcome: Outcome, runner: &str) ->
         .filter(|file| !file.omitted)
         .map(|file| OutputFile::new(file.path.clone(), &file.content))
         .collect();
-    let records = outcome.runs.iter().map(|run| &run.ended.record);
-    result.connections_omitted = records.clone().map(|record| record.omitted).sum();
-    result.connections = records
-        .flat_map(|record| record.connections.iter().map(connection))
+    let accounts = outcome.runs.iter().map(|run| &run.ended.account);
+    result.connections_omitted = accounts.clone().map(|account| account.unlisted).sum();
+    result.connections = accounts
+        .flat_map(|account| account.connections.iter().map(connection))
         .collect();
     result.tests = outcome
         .runs
@@ -95,14 +95,34 @@ fn compiler(plan: &Plan, judged: &Judged) -> CompileResult {
     }
 }
 
+/// The hint says what to do about it: nothing, where all is well.
 fn connection(one: &gate::Connection) -> Connection {
+    let hint = match one.verdict {
+        gate::Verdict::Allowed => "",
+        verdict => verdict.hint(),
+    };
     Connection {
         host: one.host.clone(),
         port: one.port,
         verdict: reached(one.verdict),
         bytes_sent: one.bytes_sent,
         bytes_received: one.bytes_received,
-        hint: one.verdict.hint().to_owned(),
+        hint: hint.to_owned(),
+    }
+}
+
+fn reached(verdict: gate::Verdict) -> Reached {
+    match verdict {
+        gate::Verdict::Allowed => Reached::Allowed,
+        gate::Verdict::HostNotAllowed => Reached::HostNotAllowed,
+        gate::Verdict::PortNotAllowed => Reached::PortNotAllowed,
+        gate::Verdict::PrivateAddress => Reached::PrivateAddress,
+        gate::Verdict::Unresolved => Reached::Unresolved,
+        gate::Verdict::Unreachable => Reached::Unreachable,
+        gate::Verdict::UpstreamRefused => Reached::UpstreamRefused,
+        gate::Verdict::ByteLimit => Reached::ByteLimit,
+        gate::Verdict::ConnectionLimit => Reached::ConnectionLimit,
+        gate::Verdict::Malformed => Reached::Malformed,
     }
 }
 

@@ -48,20 +48,6 @@ fn input(field: &str, path: &str, content: &[u8]) -> Result<Input, Rejection> {
     })
 }
 
-/// The paths of all files that end as the entrypoint does, that one first: what a compiler is given.
-pub(super) fn sources(files: &[Input], entrypoint: &str) -> Vec<String> {
-    let suffix = |path: &str| path.rsplit_once('.').map(|(_, suffix)| suffix.to_owned());
-    let wanted = suffix(entrypoint);
-    let others = files
-        .iter()
-        .filter_map(|file| file.path.to_str().ok())
-        .filter(|path| *path != entrypoint && suffix(path) == wanted);
-    std::iter::once(entrypoint)
-        .chain(others)
-        .map(str::to_owned)
-        .collect()
-}
-
 /// Whether two paths can't both be files: they are the same, or one would be the other's folder.
 fn conflicts(one: &str, other: &str) -> bool {
     let beneath = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));

@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 
 use glovebox_cell::Limits;
-use glovebox_policies::Profile;
-use glovebox_schemas::job::{Compare, Job, Network, Rejection};
+use glovebox_policies::{Absent, Profile};
+use glovebox_schemas::job::{Compare, Job, Rejection};
 
 use crate::blueprints::{Environment, Kind, Languages, limits as cell_limits};
 pub(crate) use files::Input;
+pub(crate) use network::of as network_of;
 
 /// All that is needed to run a job.
 #[derive(Clone, Debug)]
@@ -76,7 +77,7 @@ pub(crate) fn is_expired(job: &Job) -> bool {
 /// A rejection that names the field: an unknown or absent language or environment, a limit above the
 /// ceiling, a network that the profile does not offer, an entrypoint that is not among the files.
 pub(crate) fn decide(job: &Job, languages: &Languages) -> Result<Plan, Rejection> {
-    let profile = find_profile(job, languages)?;
+    let profile = find_profile(&job.language, languages)?;
     let environment = find_environment(job, profile, languages)?;
     let gate = network::decide(job, profile)?;
     files::check_outputs(&job.outputs)?;
@@ -97,7 +98,7 @@ pub(crate) fn decide(job: &Job, languages: &Languages) -> Result<Plan, Rejection
     };
     let blueprint = languages
         .blueprint(profile, &kind)
-        .ok_or_else(|| absent(profile))?;
+        .ok_or_else(|| absent(profile, profile.absent()))?;
     let layers = [
         Some(&profile.env),
         profile
@@ -136,11 +137,15 @@ pub(crate) fn decide(job: &Job, languages: &Languages) -> Result<Plan, Rejection
     })
 }
 
-fn find_profile<'a>(job: &Job, languages: &'a Languages) -> Result<&'a Profile, Rejection> {
+/// The profile that is called so.
+pub(crate) fn find_profile<'a>(
+    language: &str,
+    languages: &'a Languages,
+) -> Result<&'a Profile, Rejection> {
     let catalog = &languages.catalog;
-    catalog.find(&job.language).ok_or_else(|| {
-        let shown: String = job.language.chars().take(40).collect();
-        let hint = match catalog.nearest(&job.language) {
+    catalog.find(language).ok_or_else(|| {
+        let shown: String = language.chars().take(40).collect();
+        let hint = match catalog.nearest(language) {
             Some(near) => format!("did you mean {near:?}?"),
             None => {
                 let names: Vec<_> = catalog.profiles().iter().map(|p| p.name.as_str()).collect();
@@ -155,8 +160,9 @@ fn find_profile<'a>(job: &Job, languages: &'a Languages) -> Result<&'a Profile, 
     })
 }
 
-fn absent(profile: &Profile) -> Rejection {
-    let (path, package) = profile.absent().map_or_else(
+/// Says what is missing here, and which package brings it.
+pub(crate) fn absent(profile: &Profile, absent: Option<Absent>) -> Rejection {
+    let (path, package) = absent.map_or_else(
         || (profile.name.clone(), profile.package.clone()),
         |absent| (absent.path.display().to_string(), absent.package),
     );
@@ -221,8 +227,12 @@ fn compile(
     };
     let blueprint = languages
         .blueprint(profile, &Kind::Compile)
-        .ok_or_else(|| absent(profile))?;
-    let words = rules.command_line(entrypoint, &files::sources(files, entrypoint));
+        .ok_or_else(|| absent(profile, profile.absent()))?;
+    let paths: Vec<String> = files
+        .iter()
+        .map(|file| file.path.to_string_lossy().into_owned())
+        .collect();
+    let words = rules.command_line(entrypoint, &paths);
     Ok(Some(Compile {
         cell: Cell {
             blueprint,
@@ -236,7 +246,7 @@ fn compile(
 }
 
 /// Later layers are laid over earlier ones.
-fn merge<'a>(
+pub(crate) fn merge<'a>(
     layers: impl IntoIterator<Item = &'a BTreeMap<String, String>>,
 ) -> Result<Vec<CString>, Rejection> {
     let mut merged = BTreeMap::new();
@@ -276,7 +286,7 @@ fn argv(field: &str, words: &[String]) -> Result<Vec<CString>, Rejection> {
     words.iter().map(|word| text(field, word)).collect()
 }
 
-fn text(field: &str, value: &str) -> Result<CString, Rejection> {
+pub(crate) fn text(field: &str, value: &str) -> Result<CString, Rejection> {
     CString::new(value).map_err(|_| {
         Rejection::new(
             "invalid_value",
