@@ -8,6 +8,7 @@ mod blueprints;
 mod cancel;
 mod embedded;
 mod heartbeat;
+mod install;
 mod launch;
 mod message;
 mod outcome;
@@ -16,7 +17,8 @@ mod plan;
 mod result;
 mod worker;
 
-pub use blueprints::{Languages, prepare};
+pub use blueprints::{Environment, Languages, Wanted, prepare};
 pub use embedded::{Echo, EmbeddedError, run_one};
+pub use install::{Installation, install};
 pub use launch::LaunchError;
 pub use worker::{RunnerConfig, RunnerError, run};
