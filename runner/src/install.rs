@@ -9,11 +9,10 @@ use glovebox_cell::Link;
 use glovebox_policies::Environment;
 use glovebox_schemas::job::{Job, Rejection};
 use glovebox_schemas::result::JobResult;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::blueprints::{Kind, Languages, limits};
 use crate::cancel::Cancellations;
-use crate::embedded::{Echo, EmbeddedError};
+use crate::embedded::{Echo, EmbeddedError, block_on, cancellable};
 use crate::launch::{Cells, Ended, Keep, Order, RunEnded};
 use crate::outcome;
 use crate::plan::{self, Cell, Input, Plan, Run};
@@ -62,11 +61,7 @@ pub fn install(
         stdout: Keep::File(installation.archive, installation.archive_bytes),
         ..Order::program(&plan, run, &[])
     };
-    let ended = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(EmbeddedError::Runtime)?
-        .block_on(carry_out(link, &job, &order, echo))?;
+    let ended = block_on(carry_out(link, &job, &order, echo))?;
     let ended = Ended {
         compile: None,
         runs: vec![ended],
@@ -87,17 +82,9 @@ async fn carry_out(
     let registration = registration.ok_or(EmbeddedError::NoResult)?;
     let slot = cells.take_slot(&registration).await;
     let slot = slot.map_err(|_| EmbeddedError::NoResult)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(EmbeddedError::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(EmbeddedError::Runtime)?;
     let tap = Tap::Memory(MemoryStore::new(echo));
     let ended = cells.run(&slot, order, &registration, Some(tap));
-    tokio::pin!(ended);
-    let ended = tokio::select! {
-        ended = &mut ended => return Ok(ended?),
-        _ = terminate.recv() => { cancellations.cancel_all(); ended.await }
-        _ = interrupt.recv() => { cancellations.cancel_all(); ended.await }
-    };
-    Ok(ended?)
+    Ok(cancellable(ended, &cancellations).await??)
 }
 
 /// Everything about the installer's cell, decided.

@@ -14,6 +14,7 @@ mod message;
 mod outcome;
 pub mod pipeline;
 mod plan;
+mod record;
 mod result;
 mod worker;
 
@@ -21,4 +22,5 @@ pub use blueprints::{Environment, Languages, Wanted, prepare};
 pub use embedded::{Echo, EmbeddedError, run_one};
 pub use install::{Installation, install};
 pub use launch::LaunchError;
+pub use record::{Recording, RefusedCall, record};
 pub use worker::{RunnerConfig, RunnerError, run};

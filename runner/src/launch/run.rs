@@ -120,7 +120,15 @@ impl Cells {
             .await?;
         drop((stdin, stdout_end, stderr_end, files_end, memfd));
 
-        let passage = self.open_gate(order, &mut cell).await?;
+        let passage = match self.open_gate(order, &mut cell).await {
+            Ok(passage) => passage,
+            Err(error) => {
+                // Without its network the cell is of no use to anybody; how it ends does not matter.
+                self.line.kill(slot, ticket, KillReason::Shutdown).await;
+                drop(cell.ended().await);
+                return Err(error);
+            }
+        };
         let flooded = Arc::new(Notify::new());
         let out_tap = tap.clone().map(|tap| tap.of(capture::STDOUT));
         let err_tap = tap.map(|tap| tap.of(capture::STDERR));
@@ -166,7 +174,9 @@ impl Cells {
                 self.gate.get_or_init(|| gate)
             }
         };
-        Ok(Some(gate.open(Doors { http, socks }, policy.clone())))
+        gate.open(Doors { http, socks }, policy.clone())
+            .map(Some)
+            .map_err(io("opening the network gate"))
     }
 
     /// Waits for the end that the warden reports, and passes on what ends the cell before its time.

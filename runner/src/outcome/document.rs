@@ -16,6 +16,9 @@ use super::{Judged, Outcome};
 use crate::launch::{Captured, RunEnded, vanished};
 use crate::plan::{Plan, Run};
 
+/// Hints about one call.
+const MOST_HINTS: usize = 3;
+
 /// Writes the result document.
 pub(crate) fn compose(job: &Job, plan: &Plan, outcome: Outcome, runner: &str) -> JobResult {
     let mut result = JobResult::new(job.id.clone(), outcome.status, runner);
@@ -130,7 +133,7 @@ fn denied(plan: &Plan, evidence: &Evidence) -> Vec<Denied> {
     let named = evidence.refused.iter().map(|call| {
         let syscall = syscall_name(plan.arch, call.nr);
         Denied {
-            hint: hint(&syscall, Some(&call.args)),
+            hint: hints(&syscall, call.nr, evidence),
             syscall,
             count: call.count,
         }
@@ -141,6 +144,21 @@ fn denied(plan: &Plan, evidence: &Evidence) -> Vec<Denied> {
         hint: "the program made a 32-bit system call; use a 64-bit build".to_owned(),
     });
     named.chain(foreign).collect()
+}
+
+/// What to do about a call, for each way in which it was made; the first few will do.
+fn hints(syscall: &str, nr: u32, evidence: &Evidence) -> String {
+    let made = evidence.calls.iter().filter(|call| call.nr == nr);
+    let mut all: Vec<String> = Vec::new();
+    for hint in made.map(|call| hint(syscall, Some(&call.args))) {
+        if !all.contains(&hint) && all.len() < MOST_HINTS {
+            all.push(hint);
+        }
+    }
+    match all.is_empty() {
+        true => hint(syscall, None),
+        false => all.join("; "),
+    }
 }
 
 fn usage(evidence: &Evidence) -> Usage {

@@ -85,6 +85,7 @@ impl Cell {
         Evidence {
             ending: Ending::Code(code),
             refused: Vec::new(),
+            calls: Vec::new(),
             out_of_memory: sample.oom_kills > 0,
             forks_refused: sample.forks_refused,
             disk_full: self.disk_full,
@@ -118,6 +119,7 @@ impl Cell {
         Evidence {
             ending,
             refused: report.refused(),
+            calls: report.calls(),
             out_of_memory: sample.oom_kills > 0,
             forks_refused: sample.forks_refused,
             disk_full: self.disk_full,
