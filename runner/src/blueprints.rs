@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use glovebox_cell::blueprint::RootPath;
+use glovebox_cell::blueprint::{Network, RootPath, Without};
 use glovebox_cell::{Blueprint, Filter, Limits, Refusal};
 use glovebox_policies::{Arch, Catalog, PolicyError, Profile};
 
@@ -61,7 +61,8 @@ fn blueprint(profile: &Profile, arch: Arch) -> Result<Blueprint, PolicyError> {
     let filter = profile.compile(arch)?;
     let path = |optional: bool| {
         move |path: &std::path::PathBuf| RootPath {
-            path: path.clone(),
+            host: path.clone(),
+            at: path.clone(),
             optional,
         }
     };
@@ -70,6 +71,8 @@ fn blueprint(profile: &Profile, arch: Arch) -> Result<Blueprint, PolicyError> {
     Ok(Blueprint {
         name: profile.name.clone(),
         root: required.chain(optional).collect(),
+        links: Vec::new(),
+        builds_env: false,
         exec_workdir: profile.exec_workdir,
         filter: Filter {
             program: filter.program,
@@ -82,6 +85,8 @@ fn blueprint(profile: &Profile, arch: Arch) -> Result<Blueprint, PolicyError> {
         ceilings: limits(&profile.ceilings),
         open_files: profile.open_files,
         cpus_milli: cpus_milli(profile.cpus),
+        network: Network::Nothing,
+        without: Without::default(),
     })
 }
 

@@ -36,6 +36,8 @@ pub struct Job {
     pub id: JobId,
     /// A profile's name or alias.
     pub language: String,
+    /// A package environment of that language, as `python:NAME`.
+    pub profile: Option<String>,
     /// The program, as the one file that the profile names. It may come with `files`.
     pub code: Option<String>,
     /// The program as several files, or its inputs.
@@ -52,6 +54,8 @@ pub struct Job {
     pub limits: LimitsRequest,
     /// What the program may reach.
     pub network: Network,
+    /// Less than the profile's proxy lets through.
+    pub proxy: ProxyRequest,
     /// Runs of the same program, each in its own fresh cell.
     pub tests: Vec<TestCase>,
     /// Globs of the files to hand back.
@@ -119,6 +123,21 @@ pub enum Network {
     Proxy,
 }
 
+/// What a job asks of the proxy. It can only ask for less than the profile allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProxyRequest {
+    /// The only hosts to be let through: `example.org`, `*.example.org`, an address or a network.
+    pub hosts: Vec<String>,
+    /// The only ports.
+    pub ports: Vec<u16>,
+    /// How many connections.
+    pub connections: Option<u32>,
+    /// How many bytes, both ways and all connections together.
+    pub bytes: Option<u64>,
+    /// A proxy to go through, as `http://host:port`.
+    pub upstream: Option<String>,
+}
+
 /// One run of a job's program with its own input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestCase {
@@ -155,6 +174,7 @@ impl Job {
             version: VERSION,
             id: JobId::new_v7(),
             language: language.into(),
+            profile: None,
             code: None,
             files: Vec::new(),
             entrypoint: None,
@@ -163,6 +183,7 @@ impl Job {
             env: BTreeMap::new(),
             limits: LimitsRequest::default(),
             network: Network::default(),
+            proxy: ProxyRequest::default(),
             tests: Vec::new(),
             outputs: Vec::new(),
             lane: DEFAULT_LANE.into(),

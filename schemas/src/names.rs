@@ -74,6 +74,15 @@ pub fn runner_key(name: &str) -> String {
     format!("glovebox:runner:{name}")
 }
 
+/// Whether `text` can name a package environment: it becomes a file's name.
+#[must_use]
+pub fn is_environment(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    (1..=64).contains(&text.len())
+        && text.bytes().next().is_some_and(plain)
+        && text.bytes().all(|b| plain(b) || b"._-".contains(&b))
+}
+
 /// The header that carries when a job was handed over, in milliseconds since 1970: AMQP's own timestamp has seconds only.
 pub const ENQUEUED_AT_HEADER: &str = "x-enqueued-at-ms";
 
@@ -97,6 +106,14 @@ mod tests {
         assert_eq!(done_channel(&id), "glovebox:done:a-1");
         assert_eq!(output_key(&id), "glovebox:output:a-1");
         assert_eq!(runner_key("host-1"), "glovebox:runner:host-1");
+    }
+
+    #[test]
+    fn environments_are_plain_file_names() {
+        assert!(is_environment("data-2.1_x") && is_environment("3d"));
+        for bad in ["", "Data", "..", ".x", "-x", "a/b", "ä", &"x".repeat(65)] {
+            assert!(!is_environment(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Readers of an old release meet results of a new one, so unknown fields are skipped when a result is read, and a
 //! field is never taken away. Nothing here decides an outcome: that is the runner's work.
 
+mod network;
 mod parts;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,10 @@ use serde::{Deserialize, Serialize};
 pub use crate::encoding::{
     Encoding, InvalidBase64, encode_content, encode_output, without_cut_character,
 };
-pub use parts::{Denied, ErrorInfo, Limit, OutputFile, Status, TestResult, Times, Usage, millis};
+pub use network::{Connection, Verdict};
+pub use parts::{
+    CompileResult, Denied, ErrorInfo, Limit, OutputFile, Status, TestResult, Times, Usage, millis,
+};
 
 use crate::id::JobId;
 use crate::read::{VERSION, version};
@@ -72,12 +76,22 @@ pub struct JobResult {
     /// The profile it ran under, if it got that far.
     #[serde(default)]
     pub profile: Option<String>,
+    /// How the program was compiled, if its language is. If that failed, the program never started, and the
+    /// exit code and the output of the result are the compiler's.
+    #[serde(default)]
+    pub compile: Option<CompileResult>,
     /// What became of each test, in the job's order.
     #[serde(default)]
     pub tests: Vec<TestResult>,
     /// The files that the job asked for.
     #[serde(default)]
     pub files: Vec<OutputFile>,
+    /// The connections that the program asked the proxy for, in that order.
+    #[serde(default)]
+    pub connections: Vec<Connection>,
+    /// How many more there were.
+    #[serde(default)]
+    pub connections_omitted: u64,
     /// Why it was rejected, or what failed on our side.
     #[serde(default)]
     pub error: Option<ErrorInfo>,
@@ -108,8 +122,11 @@ impl JobResult {
             attempt: 1,
             runner: runner.into(),
             profile: None,
+            compile: None,
             tests: Vec::new(),
             files: Vec::new(),
+            connections: Vec::new(),
+            connections_omitted: 0,
             error: None,
             metadata: BTreeMap::new(),
         }

@@ -8,7 +8,8 @@ use glovebox_schemas::control::Cancel;
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::json_schemas;
 use glovebox_schemas::result::{
-    Denied, JobResult, Limit, OutputFile, Status, TestResult, Times, Usage, encode_output, millis,
+    CompileResult, Connection, Denied, JobResult, Limit, OutputFile, Status, TestResult, Times,
+    Usage, Verdict, encode_output, millis,
 };
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -134,6 +135,27 @@ fn results_and_cancellations_satisfy_their_schemas() {
             run_ms: Some(1.5),
             ..Times::default()
         },
+        compile: Some(CompileResult {
+            status: Status::Failed,
+            exit_code: Some(1),
+            signal: None,
+            limit: None,
+            stdout: String::new(),
+            stderr: "main.c:1: error".into(),
+            stdout_truncated: false,
+            stderr_truncated: false,
+            encoding: encoding,
+            denied: denied.clone(),
+            usage,
+        }),
+        connections: vec![Connection {
+            host: "example.org".into(),
+            port: 443,
+            verdict: Verdict::ByteLimit,
+            bytes_sent: 1,
+            bytes_received: 2,
+            hint: "ask for more".into(),
+        }],
         files: vec![OutputFile::new("a.bin", b"\xff")],
         tests: vec![test],
         stdout,
@@ -169,6 +191,9 @@ fn results_and_cancellations_satisfy_their_schemas() {
             "attempt",
             "runner",
             "profile",
+            "compile",
+            "connections",
+            "connections_omitted",
             "tests",
             "files",
             "error",

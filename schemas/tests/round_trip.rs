@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use glovebox_schemas::control::Cancel;
-use glovebox_schemas::job::{Compare, Job, JobFile, JobId, LimitsRequest, Network, TestCase};
+use glovebox_schemas::job::{
+    Compare, Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest, TestCase,
+};
 use glovebox_schemas::result::{Encoding, ErrorInfo, JobResult, Limit, Status};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -22,6 +24,25 @@ fn limits() -> impl Strategy<Value = LimitsRequest> {
             processes,
         },
     )
+}
+
+fn proxy() -> impl Strategy<Value = ProxyRequest> {
+    (
+        vec("[a-z0-9.*:/-]{1,20}", 0..3),
+        vec(1..=u16::MAX, 0..3),
+        option::of(1..=u32::MAX),
+        option::of(1..=u64::MAX),
+        option::of("http://[a-z.]{1,9}:[0-9]{1,4}"),
+    )
+        .prop_map(
+            |(hosts, ports, connections, bytes, upstream)| ProxyRequest {
+                hosts,
+                ports,
+                connections,
+                bytes,
+                upstream,
+            },
+        )
 }
 
 fn files() -> impl Strategy<Value = Vec<JobFile>> {
@@ -86,7 +107,7 @@ fn job() -> impl Strategy<Value = Job> {
     let wishes = (
         strings(),
         limits(),
-        any::<bool>(),
+        (option::of(proxy()), option::of("[a-z0-9][a-z0-9._-]{0,63}")),
         any::<bool>(),
         "[a-z0-9-]{1,32}",
         "[A-Za-z0-9_.-]{1,64}",
@@ -97,9 +118,13 @@ fn job() -> impl Strategy<Value = Job> {
     );
     (program, input(), wishes, ends).prop_map(
         |((id, language, code, files), (stdin, args, tests), wishes, (expires_at, metadata))| {
-            let (env, limits, proxy, stream, lane, tenant) = wishes;
+            let (env, limits, (proxy, environment), stream, lane, tenant) = wishes;
             let expires_at = expires_at.map(|(s, ns)| jiff::Timestamp::new(s, ns).unwrap());
-            let network = if proxy { Network::Proxy } else { Network::None };
+            let (network, proxy) = match proxy {
+                Some(asked) => (Network::Proxy, asked),
+                None => (Network::None, ProxyRequest::default()),
+            };
+            let profile = environment.map(|name| format!("{language}:{name}"));
             let id = id.parse().unwrap();
             let entrypoint = Some(files[0].path.clone());
             let outputs = vec!["**/*.png".into()];
@@ -113,6 +138,8 @@ fn job() -> impl Strategy<Value = Job> {
                 env,
                 limits,
                 network,
+                proxy,
+                profile,
                 tests,
                 outputs,
                 lane,

@@ -142,7 +142,8 @@ impl Outcome {
             "limit": null, "stdout": "", "stderr": "", "stdout_truncated": false,
             "stderr_truncated": false, "encoding": "utf-8", "denied": [], "usage": MEASURED,
             "times": IN_ORDER, "attempt": 1, "runner": "embedded", "profile": "python",
-            "tests": [], "files": [], "error": null, "metadata": {},
+            "compile": null, "tests": [], "files": [], "connections": [],
+            "connections_omitted": 0, "error": null, "metadata": {},
         });
         if differences.get("status").is_some() {
             expected["exit_code"] = Value::Null;

@@ -282,7 +282,7 @@ fn more_refusals_than_are_told_apart_do_no_harm() {
 #[test]
 fn a_flood_of_refusals_is_counted_and_ends_at_a_limit() {
     let outcome = python("while True: call(9999)")
-        .limit("wall_ms", 700)
+        .limit("wall_ms", 200)
         .result();
     let denied = outcome.result.denied.first().unwrap().clone();
     assert_eq!(denied.syscall, "syscall_9999");

@@ -15,8 +15,12 @@ use serde::{Deserialize, Serialize};
 pub struct Blueprint {
     /// The profile's name; for messages.
     pub name: String,
-    /// Host paths that the cell sees, read-only, at the same place. A symbolic link is copied as one.
+    /// Host paths that the cell sees, read-only. A symbolic link is copied as one.
     pub root: Vec<RootPath>,
+    /// Symbolic links of the root: where, and to what.
+    pub links: Vec<(PathBuf, PathBuf)>,
+    /// Whether `/env` is a folder of the job's own: cells that build a package environment write there.
+    pub builds_env: bool,
     /// Whether files in the working folder and in `/tmp` may be executed.
     pub exec_workdir: bool,
     /// The system calls that are allowed, and how the others are refused.
@@ -27,13 +31,35 @@ pub struct Blueprint {
     pub open_files: u64,
     /// CPU bandwidth of the whole cell in thousandths of one processor.
     pub cpus_milli: u32,
+    /// What the cell can reach.
+    pub network: Network,
+    /// Layers that are left out: none, in everything that runs a job.
+    pub without: Without,
 }
 
+/// What a cell can reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// A network namespace with nothing in it.
+    #[default]
+    Nothing,
+    /// One in which only loopback is up, and on it two sockets that somebody outside accepts on:
+    /// [`HTTP_DOOR`] and [`SOCKS_DOOR`].
+    Doors,
+}
+
+/// The port of 127.0.0.1 on which a cell finds an HTTP proxy.
+pub const HTTP_DOOR: u16 = 3128;
+/// The port of 127.0.0.1 on which a cell finds a SOCKS5 proxy.
+pub const SOCKS_DOOR: u16 = 1080;
+
 /// One host path of a cell's root.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootPath {
-    /// Absolute, on the host and in the cell alike.
-    pub path: PathBuf,
+    /// Absolute, on the host.
+    pub host: PathBuf,
+    /// Absolute, in the cell.
+    pub at: PathBuf,
     /// Whether the cell can do without it.
     pub optional: bool,
 }
@@ -115,4 +141,47 @@ impl Limits {
         .into_iter()
         .find_map(|(name, above)| above.then_some(name))
     }
+}
+
+/// Layers of the isolation that a cell goes without.
+///
+/// Exists for one reader: the suite that shows, layer by layer, that its probes escape when that layer
+/// is gone. Nothing that a user can write sets a field of it, and nothing ever may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Without {
+    /// No filter of system calls, and so nobody who names refused ones.
+    pub seccomp: bool,
+    /// No Landlock.
+    pub landlock: bool,
+    /// The job keeps the warden's uid; its capabilities still go.
+    pub identity: bool,
+    /// The job keeps the capabilities that its uid has; a change of uid takes them as well.
+    pub capabilities: bool,
+    /// No no_new_privs; needs that Landlock and seccomp are left out too, which ask for it.
+    pub no_new_privs: bool,
+    /// The job is in the network namespace that the warden was started in.
+    pub network: bool,
+    /// The job sees and signals the processes of the warden's pid namespace. Only to be used within an outer
+    /// pid namespace made for it: `kill(-1)` means all of them.
+    pub pid_namespace: bool,
+    /// The warden's System V memory, semaphores and queues.
+    pub ipc_namespace: bool,
+    /// The warden's host name.
+    pub uts_namespace: bool,
+    /// The cell's place in the host's cgroups can be seen.
+    pub cgroup_namespace: bool,
+    /// No limits of memory, processes and CPU but the rlimits.
+    pub cgroup: bool,
+    /// The warden's resource limits.
+    pub rlimits: bool,
+    /// The warden's descriptors stay open, and without close-on-exec.
+    pub descriptors: bool,
+    /// The warden's session, with its controlling terminal.
+    pub session: bool,
+    /// All of `/proc`, writable: nothing masked, and processes of other uids shown.
+    pub proc: bool,
+    /// The root can be written to.
+    pub read_only: bool,
+    /// Setuid, devices and execution work in the job's folders.
+    pub mount_flags: bool,
 }

@@ -73,6 +73,8 @@ pub struct RefusedCall {
     pub nr: u32,
     /// How often.
     pub count: u64,
+    /// Its arguments when it was first made.
+    pub args: [u64; 6],
 }
 
 /// What a cell used.

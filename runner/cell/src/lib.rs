@@ -21,7 +21,7 @@ mod supervise;
 mod sys;
 mod warden;
 
-pub use blueprint::{Blueprint, Filter, Limits, Refusal};
+pub use blueprint::{Blueprint, Filter, Limits, Refusal, Without};
 pub use evidence::{Ending, Evidence, KillReason, RefusedCall, Usage};
 pub use host::{Layer, LayerState, probe};
 pub use protocol::{Event, FileSpec, Launch, Request};

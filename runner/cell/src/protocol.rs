@@ -66,6 +66,12 @@ pub enum Event {
         /// How to mend it.
         mend: String,
     },
+    /// The cell is about to be made. Beside it: the listening sockets of its network, the HTTP proxy's and
+    /// the SOCKS proxy's.
+    Doors {
+        /// Which cell.
+        ticket: u64,
+    },
     /// The cell could not be made. Nothing of the job has run.
     Failed {
         /// Which cell.
@@ -110,6 +116,8 @@ pub struct FileSpec {
     pub path: CString,
     /// Bytes of content.
     pub size: u64,
+    /// Whether it can be executed, where the blueprint allows that at all.
+    pub executable: bool,
 }
 
 /// A file that is handed back, as it travels through the pipe: this head, then its bytes.
@@ -119,6 +127,8 @@ pub struct CollectedFile {
     pub path: Vec<u8>,
     /// Bytes of content that follow; 0 if there was no room for them.
     pub size: u64,
+    /// Whether its owner may execute it.
+    pub executable: bool,
     /// Whether the content was left out because it would have exceeded the limit.
     pub omitted: bool,
 }

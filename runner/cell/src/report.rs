@@ -57,6 +57,7 @@ struct RefusedSlot {
     /// The call's number plus one; zero is an empty place.
     nr: AtomicU32,
     count: AtomicU64,
+    args: [AtomicU64; 6],
 }
 
 impl Report {
@@ -71,6 +72,9 @@ impl Report {
         for slot in &self.refused {
             slot.nr.store(0, Ordering::Relaxed);
             slot.count.store(0, Ordering::Relaxed);
+            for arg in &slot.args {
+                arg.store(0, Ordering::Relaxed);
+            }
         }
         self.ended.store(ENDED_NOT, Ordering::Release);
     }
@@ -132,12 +136,17 @@ impl Report {
         }
     }
 
-    pub(crate) fn count_refused(&self, nr: u32) {
+    pub(crate) fn count_refused(&self, nr: u32, args: [u64; 6]) {
         let tag = nr.wrapping_add(1);
         for slot in &self.refused {
             let there = slot.nr.load(Ordering::Relaxed);
-            if there == tag || there == 0 {
+            if there == 0 {
+                for (place, arg) in slot.args.iter().zip(args) {
+                    place.store(arg, Ordering::Relaxed);
+                }
                 slot.nr.store(tag, Ordering::Relaxed);
+            }
+            if there == tag || there == 0 {
                 slot.count.fetch_add(1, Ordering::Release);
                 return;
             }
@@ -147,16 +156,12 @@ impl Report {
     pub(crate) fn refused(&self) -> Vec<RefusedCall> {
         self.refused
             .iter()
-            .map(|slot| {
-                (
-                    slot.nr.load(Ordering::Relaxed),
-                    slot.count.load(Ordering::Acquire),
-                )
-            })
-            .take_while(|(tag, _)| *tag != 0)
-            .map(|(tag, count)| RefusedCall {
-                nr: tag.wrapping_sub(1),
+            .map(|slot| (slot, slot.count.load(Ordering::Acquire)))
+            .take_while(|(_, count)| *count != 0)
+            .map(|(slot, count)| RefusedCall {
+                nr: slot.nr.load(Ordering::Relaxed).wrapping_sub(1),
                 count,
+                args: slot.args.each_ref().map(|arg| arg.load(Ordering::Relaxed)),
             })
             .collect()
     }

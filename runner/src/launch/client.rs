@@ -140,7 +140,7 @@ impl Shared {
                     step,
                     errno,
                 } => (ticket, Err(LaunchError::Step { step, errno })),
-                Event::Ready { .. } | Event::Unable { .. } => continue,
+                Event::Ready { .. } | Event::Unable { .. } | Event::Doors { .. } => continue,
             };
             if let Some(waiting) = self.lock().remove(&ticket) {
                 // A caller that has given up does not need the answer.

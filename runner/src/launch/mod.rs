@@ -311,6 +311,7 @@ fn launch(plan: &Plan, run: &Run) -> Launch {
             .map(|(path, content)| FileSpec {
                 path: path.clone(),
                 size: content.len() as u64,
+                executable: false,
             })
             .collect(),
         outputs: plan.outputs.clone(),

@@ -31,5 +31,11 @@ pub const MAX_METADATA_BYTES: usize = 16 * 1024;
 pub const MAX_LANGUAGE_BYTES: usize = 64;
 /// The name of a tenant.
 pub const MAX_TENANT_BYTES: usize = 64;
+/// Hosts that a job asks the proxy for.
+pub const MAX_HOSTS: usize = 64;
+/// One of them, or the URL of an upstream proxy: names have at most 253 bytes (RFC 1035).
+pub const MAX_HOST_BYTES: usize = 300;
+/// Ports that a job asks the proxy for.
+pub const MAX_PORTS: usize = 64;
 /// The name of a test.
 pub const MAX_TEST_NAME_BYTES: usize = 200;

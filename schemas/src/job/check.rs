@@ -8,10 +8,12 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use super::caps::{MAX_LANGUAGE_BYTES, MAX_METADATA_BYTES, MAX_TENANT_BYTES, MAX_TEST_NAME_BYTES};
-use super::wire::{FileDocument, JobDocument, TestDocument};
-use super::{Job, JobFile, JobId, LimitsRequest, TestCase, arguments, paths};
+use super::wire::{FileDocument, JobDocument, ProxyDocument, TestDocument};
+use super::{
+    Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest, TestCase, arguments, paths,
+};
 use crate::codes;
-use crate::names::is_lane;
+use crate::names::{is_environment, is_lane};
 use crate::read;
 use crate::rejection::Rejection;
 use crate::strict::Object;
@@ -64,6 +66,7 @@ fn fields(document: JobDocument, id: JobId) -> Result<Job, Rejection> {
     let env_bytes = arguments::check_env(&document.env.0)?;
     arguments::check_args("args", &document.args.0, env_bytes)?;
     check_limits(&document.limits.0)?;
+    check_proxy(document.network.0, &document.proxy.0)?;
     if !document.tests.0.is_empty() {
         check_alone("stdin", document.stdin.is_empty())?;
         check_alone("args", document.args.0.is_empty())?;
@@ -81,10 +84,12 @@ fn fields(document: JobDocument, id: JobId) -> Result<Job, Rejection> {
             "keep it where you keep the id, and send only a reference",
         ));
     }
+    let proxy = document.proxy.0;
     Ok(Job {
         version: document.version,
         id,
         language: document.language,
+        profile: document.profile,
         code: document.code,
         files,
         entrypoint: document.entrypoint,
@@ -93,6 +98,13 @@ fn fields(document: JobDocument, id: JobId) -> Result<Job, Rejection> {
         env: document.env.0,
         limits: document.limits.0,
         network: document.network.0,
+        proxy: ProxyRequest {
+            hosts: proxy.hosts.0,
+            ports: proxy.ports.0,
+            connections: proxy.connections,
+            bytes: proxy.bytes,
+            upstream: proxy.upstream,
+        },
         tests: tests(document.tests.0, env_bytes)?,
         outputs: document.outputs.0,
         lane: document.lane,
@@ -117,6 +129,17 @@ fn check_names(document: &JobDocument) -> Result<(), Rejection> {
         plain(language, MAX_LANGUAGE_BYTES, b"+#._-"),
         "1 to 64 letters, digits, \"+\", \"#\", \".\", \"_\" or \"-\"",
     )?;
+    if let Some(profile) = &document.profile {
+        let valid = profile.split_once(':').is_some_and(|(language, name)| {
+            plain(language, MAX_LANGUAGE_BYTES, b"+#._-") && is_environment(name)
+        });
+        self::name(
+            "profile",
+            profile,
+            valid,
+            "a language, a colon, and 1 to 64 lower-case letters, digits, \".\", \"_\" or \"-\", such as \"python:data\"",
+        )?;
+    }
     name(
         "lane",
         &document.lane,
@@ -187,6 +210,30 @@ fn check_limits(limits: &LimitsRequest) -> Result<(), Rejection> {
             codes::INVALID_VALUE,
             format!("limits.{name}: zero would let nothing run"),
             "use 1 or more, or leave it out for the profile's own limit",
+        )),
+    }
+}
+
+/// Limits of zero let nothing through, and a proxy that is not asked for is a mistake.
+fn check_proxy(network: Network, proxy: &ProxyDocument) -> Result<(), Rejection> {
+    if network != Network::Proxy && *proxy != ProxyDocument::default() {
+        return Err(Rejection::new(
+            codes::CONFLICTING_FIELDS,
+            "proxy: the job has no network to go through it",
+            "add \"network\": \"proxy\", or leave \"proxy\" out",
+        ));
+    }
+    let zero = [
+        ("connections", proxy.connections == Some(0)),
+        ("bytes", proxy.bytes == Some(0)),
+        ("ports", proxy.ports.0.contains(&0)),
+    ];
+    match zero.into_iter().find(|(_, zero)| *zero) {
+        None => Ok(()),
+        Some((name, _)) => Err(Rejection::new(
+            codes::INVALID_VALUE,
+            format!("proxy.{name}: zero would let nothing through"),
+            "use 1 or more, or leave it out for the profile's own",
         )),
     }
 }

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caps::{
-    MAX_ARGS, MAX_ENV, MAX_FILES, MAX_METADATA, MAX_OUTPUTS, MAX_PATH_BYTES, MAX_TEST_NAME_BYTES,
-    MAX_TESTS,
+    MAX_ARGS, MAX_ENV, MAX_FILES, MAX_HOST_BYTES, MAX_HOSTS, MAX_METADATA, MAX_OUTPUTS,
+    MAX_PATH_BYTES, MAX_PORTS, MAX_TEST_NAME_BYTES, MAX_TESTS,
 };
 use super::{Compare, Job, LimitsRequest, Network};
 use crate::encoding::{Encoding, encode_content};
@@ -38,6 +38,10 @@ pub(super) struct JobDocument {
     /// A profile's name or alias, such as `python` or `nodejs`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9+#._-]{1,64}$"))]
     pub(super) language: String,
+    /// A package environment that the operator has built for this language, as `python:NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9+#._-]{1,64}:[a-z0-9][a-z0-9._-]{0,63}$"))]
+    pub(super) profile: Option<String>,
     /// The program, short for one file that the profile names (`main.py`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<String>,
@@ -69,6 +73,10 @@ pub(super) struct JobDocument {
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = "none"))]
     pub(super) network: Word<Network>,
+    /// Less than the profile's proxy lets through; for a job with the network `proxy`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = {}))]
+    pub(super) proxy: Object<ProxyDocument>,
     /// Runs of the program, compiled once and run each in its own fresh cell.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = []))]
@@ -99,6 +107,33 @@ pub(super) struct JobDocument {
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = {}))]
     pub(super) metadata: Map<MAX_METADATA>,
+}
+
+/// What a job asks of the proxy. It can only ask for less than the profile allows.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Proxy")]
+pub(super) struct ProxyDocument {
+    /// The only hosts to be let through: `example.org`, `*.example.org`, an address or a network.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(inner(length(min = 1, max = MAX_HOST_BYTES)))]
+    pub(super) hosts: List<String, MAX_HOSTS>,
+    /// The only ports.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(inner(range(min = 1)))]
+    pub(super) ports: List<u16, MAX_PORTS>,
+    /// How many connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub(super) connections: Option<u32>,
+    /// How many bytes, both ways and all connections together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub(super) bytes: Option<u64>,
+    /// A proxy to go through, as `http://host:port`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = MAX_HOST_BYTES))]
+    pub(super) upstream: Option<String>,
 }
 
 /// One file in the working folder.
@@ -165,6 +200,7 @@ impl From<&Job> for JobDocument {
             version: job.version,
             id: Some(job.id.to_string()),
             language: job.language.clone(),
+            profile: job.profile.clone(),
             code: job.code.clone(),
             files: List(files.collect()),
             entrypoint: job.entrypoint.clone(),
@@ -173,6 +209,13 @@ impl From<&Job> for JobDocument {
             env: Map(job.env.clone()),
             limits: Object(job.limits.clone()),
             network: Word(job.network),
+            proxy: Object(ProxyDocument {
+                hosts: List(job.proxy.hosts.clone()),
+                ports: List(job.proxy.ports.clone()),
+                connections: job.proxy.connections,
+                bytes: job.proxy.bytes,
+                upstream: job.proxy.upstream.clone(),
+            }),
             tests: List(tests.collect()),
             outputs: List(job.outputs.clone()),
             lane: job.lane.clone(),

@@ -101,6 +101,43 @@ pub struct Times {
     pub run_ms: Option<f64>,
 }
 
+/// How a program was compiled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CompileResult {
+    /// What became of it.
+    pub status: Status,
+    /// The compiler's exit code, if it exited.
+    #[serde(default)]
+    pub exit_code: Option<i32>,
+    /// The signal that ended the compiler.
+    #[serde(default)]
+    pub signal: Option<String>,
+    /// Which limit was exceeded.
+    #[serde(default)]
+    pub limit: Option<Limit>,
+    /// What the compiler wrote to standard output.
+    #[serde(default)]
+    pub stdout: String,
+    /// What the compiler wrote to standard error.
+    #[serde(default)]
+    pub stderr: String,
+    /// Whether it wrote more to standard output than is here.
+    #[serde(default)]
+    pub stdout_truncated: bool,
+    /// Whether it wrote more to standard error than is here.
+    #[serde(default)]
+    pub stderr_truncated: bool,
+    /// How `stdout` and `stderr` are written.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// The system calls that the policy refused.
+    #[serde(default)]
+    pub denied: Vec<Denied>,
+    /// What the compiler used; not counted in the result's own.
+    #[serde(default)]
+    pub usage: Option<Usage>,
+}
+
 /// What became of one test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TestResult {

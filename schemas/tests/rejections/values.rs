@@ -47,6 +47,48 @@ fn limits_are_positive_whole_numbers() {
 }
 
 #[test]
+fn a_proxy_is_asked_for_less_and_only_with_a_network() {
+    check(
+        json!({ "proxy": { "ports": [443] } }),
+        "conflicting_fields",
+        "proxy: the job has no network to go through it",
+    );
+    for (name, value) in [
+        ("connections", json!(0)),
+        ("bytes", json!(0)),
+        ("ports", json!([0])),
+    ] {
+        check(
+            json!({ "network": "proxy", "proxy": { name: value } }),
+            "invalid_value",
+            &format!("proxy.{name}: zero would let nothing through"),
+        );
+    }
+    let none = job_with(json!({ "network": "none", "proxy": {} }));
+    assert!(Job::parse(&none).is_ok());
+}
+
+#[test]
+fn an_environment_is_named_with_its_language() {
+    for profile in [
+        "python",
+        "python:",
+        ":data",
+        "python:Data",
+        "python:../x",
+        "python:a:b",
+        "a b:c",
+    ] {
+        check(
+            json!({ "profile": profile }),
+            "invalid_value",
+            &format!("profile: {profile:?} is not a valid name"),
+        );
+    }
+    assert!(Job::parse(&job_with(json!({ "profile": "c++:x-1.2_3" }))).is_ok());
+}
+
+#[test]
 fn values_are_of_the_kind_the_contract_says() {
     let cases = [
         (

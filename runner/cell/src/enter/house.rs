@@ -15,7 +15,7 @@ use rustix::mount::{
 };
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
 
-use super::{ATTIC, Entry, FOLDERS, Stage, errno, init, inmate};
+use super::{ATTIC, ENV_FOLDER, Entry, FOLDERS, ROOT, Stage, errno, init, inmate};
 use crate::report::{Failure, at};
 use crate::step::Step;
 use crate::sys::fds::{borrow, close_all_but};
@@ -81,7 +81,11 @@ impl<'a> Stage<'a, Born> {
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(&alive)?;
         // For whoever looks at the host's processes; the job, too, is called so until it is the program.
         rustix::thread::set_name(c"glovebox-cell").map_err(&alive)?;
-        close_all_but(self.entry.keep).map_err(at(Step::Descriptors))?;
+        if self.entry.without.descriptors {
+            keep_over_exec();
+        } else {
+            close_all_but(self.entry.keep).map_err(at(Step::Descriptors))?;
+        }
         Ok(self.next())
     }
 }
@@ -91,7 +95,9 @@ impl<'a> Stage<'a, Alone> {
     fn forget_the_host(self) -> Result<Stage<'a, Nameless>, Failure> {
         setns(borrow(self.entry.network), CloneFlags::CLONE_NEWNET)
             .map_err(|error| at(Step::Network)(errno(error)))?;
-        rustix::system::sethostname(b"cell").map_err(at(Step::Hostname))?;
+        if !self.entry.without.uts_namespace {
+            rustix::system::sethostname(b"cell").map_err(at(Step::Hostname))?;
+        }
         Ok(self.next())
     }
 }
@@ -101,7 +107,7 @@ impl<'a> Stage<'a, Nameless> {
     /// warden's work and shared; only what a job can soil is made here.
     fn furnish(self) -> Result<Stage<'a, Furnished>, Failure> {
         let mounts = at(Step::Mounts);
-        rustix::process::chdir(self.entry.root).map_err(&mounts)?;
+        rustix::process::chdir(ROOT).map_err(&mounts)?;
         let workspace: BorrowedFd<'_> = borrow(self.entry.workspace);
         move_mount(
             workspace,
@@ -111,20 +117,19 @@ impl<'a> Stage<'a, Nameless> {
             MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
         )
         .map_err(&mounts)?;
-        for (from, to) in FOLDERS {
+        let env = self.entry.builds_env.then_some(ENV_FOLDER);
+        for (from, to) in FOLDERS.into_iter().chain(env) {
             mount_bind(from, to).map_err(&mounts)?;
         }
         unmount(ATTIC, UnmountFlags::DETACH).map_err(&mounts)?;
-        mount(
-            c"proc",
-            c"proc",
-            c"proc",
-            MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
-            c"hidepid=2",
-        )
-        .map_err(at(Step::Proc))?;
-        for file in MASKED {
-            match mount_bind(c"dev/null", file) {
+        let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        let (flags, options, masked) = match self.entry.without.proc {
+            false => (safe | MountFlags::RDONLY, c"hidepid=2", MASKED.as_slice()),
+            true => (safe, c"hidepid=0", [].as_slice()),
+        };
+        mount(c"proc", c"proc", c"proc", flags, options).map_err(at(Step::Proc))?;
+        for file in masked {
+            match mount_bind(c"dev/null", *file) {
                 // Not every kernel has each of them.
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(at(Step::Proc)(error)),
@@ -143,5 +148,12 @@ impl<'a> Stage<'a, Furnished> {
         unmount(c".", UnmountFlags::DETACH).map_err(&pivot)?;
         rustix::process::chdir(c"/").map_err(&pivot)?;
         Ok(self.next())
+    }
+}
+
+/// For [`crate::blueprint::Without::descriptors`]: whatever the warden has open is open in the program.
+fn keep_over_exec() {
+    for fd in 3..256 {
+        rustix::io::fcntl_setfd(borrow(fd), rustix::io::FdFlags::empty()).unwrap_or_default();
     }
 }

@@ -27,14 +27,16 @@ const MOST_ANSWERS: u32 = 100_000;
 pub(super) fn run(entry: &Entry<'_>, job: Pid) -> ! {
     entry.report.mark_started(clock::now());
     match settle(entry).and_then(|(children, listener)| {
-        watch(entry, job, &children, borrow(listener)).map_err(at(Step::Seccomp))
+        watch(entry, job, &children, listener.map(borrow)).map_err(at(Step::Seccomp))
     }) {
         Ok(ended) => {
             entry.report.mark_ended(ended, clock::now());
             // Everything else in the cell, first: our end closes the listener before the kernel ends the
             // namespace, and a call that waits there would fail and its caller run on for a moment.
             // ESRCH: nobody else is left.
-            kill_everybody(Signal::SIGKILL).unwrap_or_default();
+            if !entry.without.pid_namespace {
+                kill_everybody(Signal::SIGKILL).unwrap_or_default();
+            }
             exit_now(0)
         }
         Err(failure) => {
@@ -44,8 +46,9 @@ pub(super) fn run(entry: &Entry<'_>, job: Pid) -> ! {
     }
 }
 
-/// Gives up all power but that of ending the cell's own processes, and every descriptor but two.
-fn settle(entry: &Entry<'_>) -> Result<(SignalFd, RawFd), Failure> {
+/// Gives up all power but that of ending the cell's own processes, and every descriptor but two. Without a
+/// filter there is no listener.
+fn settle(entry: &Entry<'_>) -> Result<(SignalFd, Option<RawFd>), Failure> {
     match entry.identity {
         Identity::Host { init, .. } => become_killer(init).map_err(at(Step::Identity))?,
         Identity::Own => drop_capabilities().map_err(at(Step::Capabilities))?,
@@ -56,11 +59,11 @@ fn settle(entry: &Entry<'_>) -> Result<(SignalFd, RawFd), Failure> {
         .map_err(at(Step::DeathSignal))?;
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(at(Step::Capabilities))?;
-    let listener = entry
-        .report
-        .listener()
-        .ok_or(at(Step::Seccomp)(rustix::io::Errno::BADF))?;
-    close_all_but(&[listener]).map_err(at(Step::Descriptors))?;
+    let listener = entry.report.listener();
+    if listener.is_none() && !entry.without.seccomp {
+        return Err(at(Step::Seccomp)(rustix::io::Errno::BADF));
+    }
+    close_all_but(listener.as_slice()).map_err(at(Step::Descriptors))?;
     // The warden blocks SIGCHLD before it clones, so that none was lost until here.
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
@@ -78,9 +81,9 @@ fn watch(
     entry: &Entry<'_>,
     job: Pid,
     children: &SignalFd,
-    listener: BorrowedFd<'_>,
+    listener: Option<BorrowedFd<'_>>,
 ) -> Result<Ended, rustix::io::Errno> {
-    let mut listening = true;
+    let mut listening = listener;
     let mut answered: u32 = 0;
     loop {
         // A child may have ended before the signalfd was there: look first, then wait.
@@ -88,11 +91,11 @@ fn watch(
             return Ok(ended);
         }
         let children_fd = children.as_fd();
+        let watched = if listening.is_some() { 2 } else { 1 };
         let mut fds = [
             PollFd::new(&children_fd, PollFlags::IN),
-            PollFd::new(&listener, PollFlags::IN),
+            PollFd::new(listening.as_ref().unwrap_or(&children_fd), PollFlags::IN),
         ];
-        let watched = if listening { 2 } else { 1 };
         match poll(fds.get_mut(..watched).unwrap_or_default(), None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error),
@@ -101,13 +104,14 @@ fn watch(
         if child_event.contains(PollFlags::IN) {
             children.read_signal().map_err(errno)?;
         }
+        let Some(listener) = listening else { continue };
         if refused_event.contains(PollFlags::IN) {
             if let Some(nr) = answer(entry, listener, &mut answered)? {
                 return Ok(Ended::Refused(nr));
             }
         } else if refused_event.contains(PollFlags::HUP) {
             // No process under the filter is left; its SIGCHLD is on its way.
-            listening = false;
+            listening = None;
         }
     }
 }
@@ -144,7 +148,7 @@ fn answer(
         Err(error) => return Err(error),
     };
     let refusal = entry.filter.refusal(refused.nr);
-    entry.report.count_refused(refused.nr);
+    entry.report.count_refused(refused.nr, refused.args);
     *answered += 1;
     if refusal == Refusal::Kill || *answered > MOST_ANSWERS {
         return Ok(Some(refused.nr));

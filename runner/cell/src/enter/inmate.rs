@@ -16,6 +16,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use super::house::Housed;
 use super::identity::{become_id, drop_capabilities};
 use super::{Entry, Identity, Stage, WORK, errno};
+use crate::blueprint::{HTTP_DOOR, Network, SOCKS_DOOR};
 use crate::cgroup::WayIn;
 use crate::report::{Failure, at};
 use crate::step::Step;
@@ -25,7 +26,9 @@ use crate::sys::landlock::{self, access};
 use crate::sys::{seccomp, signals};
 
 /// Where programs and libraries may be; beneath other folders nothing may be executed.
-const PROGRAMS: [&std::ffi::CStr; 6] = [c"/usr", c"/bin", c"/sbin", c"/lib", c"/lib64", c"/opt"];
+const PROGRAMS: [&std::ffi::CStr; 7] = [
+    c"/usr", c"/bin", c"/sbin", c"/lib", c"/lib64", c"/opt", c"/env",
+];
 
 /// Forked from the housed init.
 struct Forked_;
@@ -96,8 +99,10 @@ impl<'a> Stage<'a, Forked_> {
                 rustix::io::write(borrow(*file), b"0").map_err(at(Step::Join))?;
             }
         }
-        unshare(CloneFlags::CLONE_NEWCGROUP)
-            .map_err(|error| at(Step::CgroupNamespace)(errno(error)))?;
+        if !self.entry.without.cgroup_namespace {
+            unshare(CloneFlags::CLONE_NEWCGROUP)
+                .map_err(|error| at(Step::CgroupNamespace)(errno(error)))?;
+        }
         Ok(self.next())
     }
 }
@@ -106,7 +111,9 @@ impl<'a> Stage<'a, Grouped> {
     /// A session of its own leaves no controlling terminal to inject input into (TIOCSTI). The
     /// resource limits come while raising a hard limit is still a matter of privilege.
     fn limit(self) -> Result<Stage<'a, Limited>, Failure> {
-        setsid().map_err(at(Step::Session))?;
+        if !self.entry.without.session {
+            setsid().map_err(at(Step::Session))?;
+        }
         let stdio = at(Step::Stdio);
         let [stdin, stdout, stderr] = self.entry.stdio;
         dup2_stdin(borrow(stdin)).map_err(&stdio)?;
@@ -127,7 +134,9 @@ impl<'a> Stage<'a, Limited> {
         if let Identity::Host { job, .. } = self.entry.identity {
             become_id(job).map_err(at(Step::Identity))?;
         }
-        drop_capabilities().map_err(at(Step::Capabilities))?;
+        if !self.entry.without.capabilities {
+            drop_capabilities().map_err(at(Step::Capabilities))?;
+        }
         Ok(self.next())
     }
 }
@@ -144,11 +153,12 @@ impl<'a> Stage<'a, Powerless> {
         let contents = borrow(self.entry.contents);
         let mut offset = self.entry.contents_offset;
         for file in self.entry.files {
+            let mode = if file.executable { 0o755 } else { 0o644 };
             let target = rustix::fs::openat2(
                 CWD,
                 file.path.as_c_str(),
                 OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC,
-                Mode::from_raw_mode(0o644),
+                Mode::from_raw_mode(mode),
                 ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV,
             )
             .map_err(at(Step::Files))?;
@@ -172,7 +182,9 @@ impl<'a> Stage<'a, Settled> {
     fn tie(self) -> Result<Stage<'a, Tied>, Failure> {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .map_err(at(Step::DeathSignal))?;
-        rustix::thread::set_no_new_privs(true).map_err(at(Step::NoNewPrivs))?;
+        if !self.entry.without.no_new_privs {
+            rustix::thread::set_no_new_privs(true).map_err(at(Step::NoNewPrivs))?;
+        }
         Ok(self.next())
     }
 }
@@ -182,7 +194,7 @@ impl<'a> Stage<'a, Tied> {
     /// not allow its calls.
     fn fence(self) -> Result<Stage<'a, Fenced>, Failure> {
         let abi = self.entry.landlock_abi;
-        if abi == 0 {
+        if abi == 0 || self.entry.without.landlock {
             return Ok(self.next());
         }
         let landlock = at(Step::Landlock);
@@ -218,10 +230,17 @@ impl<'a> Stage<'a, Tied> {
                 Err(error) => return Err(landlock(error)),
             }
         }
-        for (path, rights) in visible {
+        let env = self.entry.builds_env.then_some((c"/env", own));
+        for (path, rights) in visible.into_iter().chain(env) {
             let folder = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
                 .map_err(&landlock)?;
             allow(&ruleset, &folder, rights, abi).map_err(&landlock)?;
+        }
+        if self.entry.reaches == Network::Doors {
+            for port in [HTTP_DOOR, SOCKS_DOOR] {
+                landlock::allow_connect(std::os::fd::AsFd::as_fd(&ruleset), port, abi)
+                    .map_err(&landlock)?;
+            }
         }
         landlock::restrict_self(std::os::fd::AsFd::as_fd(&ruleset)).map_err(&landlock)?;
         Ok(self.next())
@@ -242,6 +261,9 @@ impl<'a> Stage<'a, Fenced> {
     /// Last of all: none of the calls above is needed afterwards, so none must be allowed.
     fn filter(self) -> Result<Stage<'a, Filtered>, Failure> {
         signals::reset_mask().map_err(at(Step::Seccomp))?;
+        if self.entry.without.seccomp {
+            return Ok(self.next());
+        }
         let listener = seccomp::install(&self.entry.filter.program).map_err(at(Step::Seccomp))?;
         self.entry.report.set_listener(listener);
         Ok(self.next())

@@ -25,7 +25,7 @@ pub(crate) use identity::{
     Identity, OWN_ID, become_id, become_powerless, drop_bounding_set, drop_capabilities,
 };
 
-use crate::blueprint::Filter;
+use crate::blueprint::{Filter, Network, Without};
 use crate::cgroup::WayIn;
 use crate::protocol::FileSpec;
 use crate::report::Report;
@@ -39,6 +39,10 @@ pub(crate) const FOLDERS: [(&std::ffi::CStr, &std::ffi::CStr); 3] = [
     (c".cell/tmp", c"tmp"),
     (c".cell/shm", c"dev/shm"),
 ];
+/// One more in cells that build a package environment.
+pub(crate) const ENV_FOLDER: (&std::ffi::CStr, &std::ffi::CStr) = (c".cell/env", c"env");
+/// A cell's root, in the mount namespace that was prepared for its blueprint.
+pub(crate) const ROOT: &std::ffi::CStr = c"/cell";
 /// The working folder, as the job sees it.
 pub(crate) const WORK: &std::ffi::CStr = c"/work";
 
@@ -58,16 +62,17 @@ pub(crate) struct Entry<'a> {
     pub(crate) workspace: RawFd,
     /// The slot's network namespace.
     pub(crate) network: RawFd,
-    /// The blueprint's prepared root, a path in the warden's mount namespace.
-    pub(crate) root: &'a std::ffi::CStr,
     pub(crate) identity: Identity,
     /// Which, soft, hard.
     pub(crate) rlimits: &'a [(nix::sys::resource::Resource, u64, u64)],
     pub(crate) way_in: &'a WayIn,
     pub(crate) filter: &'a Filter,
+    pub(crate) reaches: Network,
     /// 0 when Landlock may be missing and is.
     pub(crate) landlock_abi: u32,
     pub(crate) exec_workdir: bool,
+    pub(crate) builds_env: bool,
+    pub(crate) without: Without,
     pub(crate) image: &'a Image,
     /// All descriptors above, sorted, without doubles; everything else is closed.
     pub(crate) keep: &'a [RawFd],

@@ -39,9 +39,11 @@ pub(crate) mod access {
 }
 
 const RULE_PATH_BENEATH: libc::c_int = 1;
+const RULE_NET_PORT: libc::c_int = 2;
 const CREATE_RULESET_VERSION: u32 = 1;
 /// TCP bind and connect (ABI 4).
 const NET_TCP: u64 = 0b11;
+const CONNECT_TCP: u64 = 0b10;
 /// Abstract unix sockets and signals stay within the domain (ABI 6).
 const SCOPE_ALL: u64 = 0b11;
 
@@ -56,6 +58,12 @@ struct RulesetAttr {
 struct PathBeneathAttr {
     allowed_access: u64,
     parent_fd: i32,
+}
+
+#[repr(C)]
+struct NetPortAttr {
+    allowed_access: u64,
+    port: u64,
 }
 
 /// The version of the interface that the kernel offers; 0 when it offers none.
@@ -113,6 +121,28 @@ pub(crate) fn allow(
             libc::SYS_landlock_add_rule,
             ruleset.as_raw_fd(),
             RULE_PATH_BENEATH,
+            &raw const attr,
+            0u32,
+        )
+    })
+    .map(drop)
+}
+
+/// Allows TCP connections to `port`; a kernel that knows no rules for the network refuses none.
+pub(crate) fn allow_connect(ruleset: BorrowedFd<'_>, port: u16, abi: u32) -> Result<(), Errno> {
+    if abi < 4 {
+        return Ok(());
+    }
+    let attr = NetPortAttr {
+        allowed_access: CONNECT_TCP,
+        port: u64::from(port),
+    };
+    // SAFETY: the kernel reads one landlock_net_port_attr through the pointer.
+    outcome(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset.as_raw_fd(),
+            RULE_NET_PORT,
             &raw const attr,
             0u32,
         )

@@ -13,6 +13,7 @@ pub(crate) mod clock;
 pub(crate) mod fds;
 pub(crate) mod fork;
 pub(crate) mod image;
+pub(crate) mod interface;
 pub(crate) mod landlock;
 pub(crate) mod mount;
 pub(crate) mod page;

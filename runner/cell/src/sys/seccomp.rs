@@ -63,6 +63,8 @@ pub(crate) struct Notification {
     id: u64,
     /// The call's number on this machine's architecture.
     pub(crate) nr: u32,
+    /// Its arguments. What a pointer among them leads to is never looked at.
+    pub(crate) args: [u64; 6],
 }
 
 nix::ioctl_readwrite!(notif_recv, b'!', 0, libc::seccomp_notif);
@@ -77,6 +79,7 @@ pub(crate) fn receive(listener: BorrowedFd<'_>) -> Result<Notification, Errno> {
     Ok(Notification {
         id: notification.id,
         nr: notification.data.nr.cast_unsigned(),
+        args: notification.data.args,
     })
 }
 

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -158,7 +159,8 @@ impl Walk<'_> {
         let mut content = Vec::new();
         file.take(metadata.len()).read_to_end(&mut content)?;
         self.room -= cost;
-        self.head(path, content.len() as u64, false)?;
+        let executable = metadata.permissions().mode() & 0o100 != 0;
+        self.head(path, content.len() as u64, executable, false)?;
         self.pipe.write_all(&content)
     }
 
@@ -166,15 +168,16 @@ impl Walk<'_> {
     fn leave_out(&mut self, path: &Path) -> io::Result<()> {
         self.room = 0;
         match std::mem::replace(&mut self.overflowed, true) {
-            false => self.head(path, 0, true),
+            false => self.head(path, 0, false, true),
             true => Ok(()),
         }
     }
 
-    fn head(&mut self, path: &Path, size: u64, omitted: bool) -> io::Result<()> {
+    fn head(&mut self, path: &Path, size: u64, executable: bool, omitted: bool) -> io::Result<()> {
         let head = CollectedFile {
             path: path.as_os_str().as_bytes().to_vec(),
             size,
+            executable,
             omitted,
         };
         let bytes = postcard::to_stdvec(&head).map_err(io::Error::other)?;

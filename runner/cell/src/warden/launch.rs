@@ -146,6 +146,7 @@ mod tests {
                 .map(|path| FileSpec {
                     path: CString::new(*path).unwrap_or_default(),
                     size: 1,
+                    executable: false,
                 })
                 .collect(),
             outputs: vec![],

@@ -7,6 +7,7 @@
 
 mod collect;
 mod launch;
+mod network;
 mod power;
 mod rlimits;
 mod root;
@@ -25,6 +26,7 @@ use crate::protocol::{self, Event, Request};
 use crate::report::Failure;
 use crate::sys::clock;
 use launch::Parcel;
+use network::Networks;
 pub(crate) use power::{id_base, is_privileged};
 use slot::Slot;
 
@@ -108,14 +110,14 @@ impl Warden {
         cgroup::sweep_stale(&found);
         let tree = Tree::new(&found).map_err(unable_cgroup)?;
         let power = power::take(config.uid_base, config.slots)?;
-        let networks = power::empty_networks(config.slots)?;
+        let networks = Networks::make(&blueprints, config.slots)?;
         let roots = root::build(&blueprints, &power.identities)?;
         let pidfd = power::settle()?;
         let slots = (0..config.slots)
             .zip(power.identities.into_iter().zip(networks))
-            .map(|(number, (identity, network))| {
+            .map(|(number, (identity, networks))| {
                 let group = tree.group(number).map_err(unable_cgroup)?;
-                Slot::new(number, identity, network, group)
+                Slot::new(number, identity, networks, group)
             })
             .collect::<Result<_, _>>()?;
         Ok(Warden {
@@ -186,7 +188,7 @@ impl Warden {
                     launch_bytes,
                 },
                 descriptors,
-            ))) => match self.launch(slot, ticket, launch_bytes, descriptors) {
+            ))) => match self.launch(socket, slot, ticket, launch_bytes, descriptors) {
                 Ok(()) => true,
                 Err(failure) => {
                     let event = Event::Failed {
@@ -217,6 +219,7 @@ impl Warden {
 
     fn launch(
         &mut self,
+        socket: &OwnedFd,
         slot: u16,
         ticket: u64,
         launch_bytes: u64,
@@ -231,6 +234,12 @@ impl Warden {
             .slots
             .get_mut(usize::from(slot))
             .ok_or_else(launch::malformed)?;
+        if let Some([http, socks]) = slot.doors(blueprint)? {
+            let event = Event::Doors { ticket };
+            // A runner that is gone is noticed by the next turn.
+            protocol::send(socket.as_fd(), &event, &[http.as_fd(), socks.as_fd()])
+                .unwrap_or_default();
+        }
         slot.launch(ticket, parcel, blueprint, &self.host)
     }
 }

@@ -138,22 +138,6 @@ fn enter_user_namespace() -> Result<(), Unable> {
     Ok(())
 }
 
-/// One network namespace a slot with nothing in it, and the warden itself in the last of them: it
-/// has no network from here on.
-pub(crate) fn empty_networks(slots: u16) -> Result<Vec<OwnedFd>, Unable> {
-    let make = || -> std::io::Result<OwnedFd> {
-        unshare(CloneFlags::CLONE_NEWNET)?;
-        Ok(OwnedFd::from(fs::File::open("/proc/self/ns/net")?))
-    };
-    (0..slots.max(1))
-        .map(|_| make())
-        .collect::<std::io::Result<_>>()
-        .map_err(|error| Unable {
-            message: format!("a network namespace can't be made: {error}"),
-            mend: "run as root, or raise user.max_net_namespaces".to_owned(),
-        })
-}
-
 /// The last step of the warden's own start. Gives a pidfd of the warden, for the cells to watch.
 ///
 /// The empty bounding set is inherited by every cell: nothing that a cell executes can gain a
@@ -171,7 +155,9 @@ pub(crate) fn settle() -> Result<OwnedFd, Unable> {
         | CapabilitySet::FOWNER
         | CapabilitySet::DAC_OVERRIDE
         | CapabilitySet::KILL
-        | CapabilitySet::SYS_RESOURCE;
+        | CapabilitySet::SYS_RESOURCE
+        // setns(2) into a mount namespace, which changes the root as well.
+        | CapabilitySet::SYS_CHROOT;
     let held = rustix::thread::capabilities(None)
         .map_err(|error| failed("reading the capabilities", &error))?;
     let kept = held.permitted & needed;

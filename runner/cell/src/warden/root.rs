@@ -1,15 +1,16 @@
-//! The read-only roots, one a blueprint, made once and shared by all its cells.
+//! The read-only roots, made once and shared by all cells of the blueprints that show the same.
 //!
-//! A cell gets them by cloning the warden's mount namespace, in which nothing else is left: the
-//! warden moves into a tmpfs of its own and detaches the host's tree. Must never attach anything of
-//! the host writable.
+//! Each is alone in a mount namespace of its own, from which the host's tree is detached; a cell gets it
+//! by cloning that namespace, so that it pays for the mounts of one root and not of all. Must never
+//! attach anything of the host writable.
 
-use std::ffi::CString;
+use std::cell::Cell;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use nix::sched::{CloneFlags, setns, unshare};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -19,10 +20,10 @@ use rustix::mount::{
 
 use super::Unable;
 use crate::blueprint::{Blueprint, RootPath};
-use crate::enter::Identity;
+use crate::enter::{Identity, ROOT, errno};
 use crate::sys::mount;
 
-/// Folders that every host has; one of them is hidden beneath the warden's own tmpfs.
+/// Folders that every host has; one of them is hidden beneath the tmpfs that becomes the new root.
 const PLACES: [&str; 3] = ["/tmp", "/mnt", "/run"];
 /// Folders of every root that are mount points or hold them.
 const FOLDERS: [&str; 7] = [".cell", "work", "tmp", "proc", "dev", "dev/shm", "etc"];
@@ -58,12 +59,33 @@ fn broken<E: std::fmt::Display>(what: &'static str, path: &Path) -> impl FnOnce(
     }
 }
 
-/// Builds the roots and leaves the host's tree. Gives their paths as the warden sees them now.
-pub(super) fn build(
-    blueprints: &[Blueprint],
-    identities: &[Identity],
-) -> Result<Vec<CString>, Unable> {
-    assemble(blueprints, identities).map_err(|Broken { what, path, cause }| Unable {
+/// The mount namespaces with the roots, and which of them each blueprint's cells start from.
+pub(super) struct Roots {
+    namespaces: Vec<OwnedFd>,
+    by_blueprint: Vec<usize>,
+    /// The one that the warden is in.
+    entered: Cell<usize>,
+}
+
+impl Roots {
+    /// Makes the root of this blueprint the one that the next cell will clone (setns(2)).
+    pub(super) fn enter(&self, blueprint: u16) -> Result<(), Errno> {
+        let wanted = *self
+            .by_blueprint
+            .get(usize::from(blueprint))
+            .ok_or(Errno::INVAL)?;
+        if self.entered.get() != wanted {
+            let namespace = self.namespaces.get(wanted).ok_or(Errno::INVAL)?;
+            setns(namespace, CloneFlags::CLONE_NEWNS).map_err(errno)?;
+            self.entered.set(wanted);
+        }
+        Ok(())
+    }
+}
+
+/// Builds the roots and leaves the host's tree: no descriptor of it is kept.
+pub(super) fn build(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots, Unable> {
+    build_all(blueprints, identities).map_err(|Broken { what, path, cause }| Unable {
         message: format!("{what} {}: {cause}", path.display()),
         mend: "run `glovebox doctor`; if a path is missing, install what the profile needs or \
                list the path as optional in its [root]"
@@ -71,18 +93,52 @@ pub(super) fn build(
     })
 }
 
-fn assemble(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Vec<CString>, Broken> {
+fn build_all(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots, Broken> {
     let slash = Path::new("/");
     mount_change(
         slash,
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
     )
     .map_err(broken("making mounts private beneath", slash))?;
+    let host = own_namespace()?;
+    let mut different: Vec<&Blueprint> = Vec::new();
+    let mut by_blueprint = Vec::new();
+    let mut namespaces = Vec::new();
+    for blueprint in blueprints {
+        if let Some(at) = different.iter().position(|other| same(other, blueprint)) {
+            by_blueprint.push(at);
+            continue;
+        }
+        by_blueprint.push(different.len());
+        different.push(blueprint);
+        setns(&host, CloneFlags::CLONE_NEWNS).map_err(broken("returning to", slash))?;
+        unshare(CloneFlags::CLONE_NEWNS).map_err(broken("leaving", slash))?;
+        namespaces.push(own_namespace()?);
+        assemble(blueprint, identities)?;
+    }
+    Ok(Roots {
+        entered: Cell::new(namespaces.len().saturating_sub(1)),
+        namespaces,
+        by_blueprint,
+    })
+}
+
+/// Whether the cells of both see the same.
+fn same(one: &Blueprint, other: &Blueprint) -> bool {
+    (&one.root, &one.links, one.builds_env) == (&other.root, &other.links, other.builds_env)
+        && one.without.read_only == other.without.read_only
+}
+
+fn own_namespace() -> Result<OwnedFd, Broken> {
+    let path = Path::new("/proc/self/ns/mnt");
+    let file = fs::File::open(path).map_err(broken("opening", path))?;
+    Ok(OwnedFd::from(file))
+}
+
+/// Fills this mount namespace with the blueprint's root and nothing else.
+fn assemble(blueprint: &Blueprint, identities: &[Identity]) -> Result<(), Broken> {
     // Everything of the host is opened before the host's tree goes out of sight.
-    let sources: Vec<Vec<Source>> = blueprints
-        .iter()
-        .map(|blueprint| sources(&blueprint.root))
-        .collect::<Result<_, _>>()?;
+    let sources = sources(&blueprint.root)?;
     let devices: Vec<(&str, OwnedFd)> = DEVICES
         .into_iter()
         .map(|name| Ok((name, open_path(&Path::new("/dev").join(name))?)))
@@ -95,42 +151,39 @@ fn assemble(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Vec<CSt
         .iter()
         .map(Path::new)
         .find(|place| place.is_dir())
-        .unwrap_or(slash);
-    mount_tmpfs(place, "16m")?;
+        .unwrap_or(Path::new("/"));
+    mount_tmpfs(place, "1m")?;
     std::env::set_current_dir(place).map_err(broken("entering", place))?;
 
-    for (number, sources) in sources.iter().enumerate() {
-        let root = PathBuf::from(number.to_string());
-        make_folder(&root)?;
-        mount_tmpfs(&root, "1m")?;
-        fill(&root, sources, &devices, identities)?;
-        seal(&root)?;
+    let root = Path::new(ROOT.to_str().unwrap_or_default().trim_start_matches('/'));
+    make_folder(root)?;
+    mount_tmpfs(root, "1m")?;
+    fill(root, blueprint, &sources, &devices, identities)?;
+    if !blueprint.without.read_only {
+        seal(root)?;
     }
     if let Some(tree) = proc {
         // Linux lets a user namespace mount a new /proc only where an unmasked one is in sight.
         make_folder(Path::new("proc"))?;
         attach(&tree, Path::new("proc"))?;
     }
-    leave_host(place)?;
-    Ok((0..blueprints.len())
-        .filter_map(|number| CString::new(format!("/{number}")).ok())
-        .collect())
+    leave_host(place)
 }
 
 fn sources(paths: &[RootPath]) -> Result<Vec<Source>, Broken> {
     let mut sources = Vec::new();
-    for RootPath { path, optional } in paths {
-        let kind = match fs::symlink_metadata(path) {
+    for RootPath { host, at, optional } in paths {
+        let kind = match fs::symlink_metadata(host) {
             Ok(metadata) => metadata.file_type(),
             Err(error) if *optional && error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(broken("looking at", path)(error)),
+            Err(error) => return Err(broken("looking at", host)(error)),
         };
-        let path = path.clone();
+        let path = at.clone();
         sources.push(if kind.is_symlink() {
-            let to = fs::read_link(&path).map_err(broken("reading the link", &path))?;
+            let to = fs::read_link(host).map_err(broken("reading the link", host))?;
             Source::Link { path, to }
         } else {
-            let fd = open_path(&path)?;
+            let fd = open_path(host)?;
             if kind.is_dir() {
                 Source::Folder { path, fd }
             } else {
@@ -148,22 +201,26 @@ fn open_path(path: &Path) -> Result<OwnedFd, Broken> {
 
 fn fill(
     root: &Path,
+    blueprint: &Blueprint,
     sources: &[Source],
     devices: &[(&str, OwnedFd)],
     identities: &[Identity],
 ) -> Result<(), Broken> {
-    for folder in FOLDERS {
+    let env = blueprint.builds_env.then_some("env");
+    for folder in FOLDERS.into_iter().chain(env) {
         make_folder(&root.join(folder))?;
     }
+    let place = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
+    let read_only = match blueprint.without.read_only {
+        false => mount::RDONLY | mount::NOSUID | mount::NODEV,
+        true => mount::NOSUID | mount::NODEV,
+    };
+    for (path, to) in &blueprint.links {
+        make_link(&place(path), to)?;
+    }
     for source in sources {
-        let place = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
-        let read_only = mount::RDONLY | mount::NOSUID | mount::NODEV;
         match source {
-            Source::Link { path, to } => {
-                let link = place(path);
-                make_parent(&link)?;
-                symlink(to, &link).map_err(broken("linking", &link))?;
-            }
+            Source::Link { path, to } => make_link(&place(path), to)?,
             Source::Folder { path, fd } => {
                 let target = place(path);
                 make_folder(&target)?;
@@ -185,8 +242,7 @@ fn fill(
         )?;
     }
     for (to, link) in DEVICE_LINKS {
-        let link = root.join(link);
-        symlink(to, &link).map_err(broken("linking", &link))?;
+        make_link(&root.join(link), Path::new(to))?;
     }
     for (name, text) in accounts(identities) {
         let path = root.join("etc").join(name);
@@ -265,6 +321,11 @@ fn leave_host(place: &Path) -> Result<(), Broken> {
     nix::unistd::pivot_root(".", ".").map_err(broken("changing the root to", place))?;
     unmount(c".", UnmountFlags::DETACH).map_err(broken("detaching the host's tree from", place))?;
     std::env::set_current_dir("/").map_err(broken("entering", Path::new("/")))
+}
+
+fn make_link(link: &Path, to: &Path) -> Result<(), Broken> {
+    make_parent(link)?;
+    symlink(to, link).map_err(broken("linking", link))
 }
 
 fn make_parent(path: &Path) -> Result<(), Broken> {

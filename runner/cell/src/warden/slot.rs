@@ -3,7 +3,6 @@
 //! The network namespace, the uid and the cgroup are a slot's; the tmpfs, the mounts, the processes
 //! and the ipc are a cell's and end with it. Must never hold more than one cell.
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -12,8 +11,10 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::Unable;
 use super::launch::Parcel;
+use super::network::Networks;
+use super::root::Roots;
 use super::{collect, rlimits, workspace};
-use crate::blueprint::{Blueprint, Limits};
+use crate::blueprint::{Blueprint, Limits, Network, Without};
 use crate::cgroup::{Group, Sample};
 use crate::enter::{self, Entry, Identity};
 use crate::evidence::{Ending, Evidence, KillReason, Usage};
@@ -33,8 +34,7 @@ const COLLECT_PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Host {
     /// The warden's own pidfd.
     pub(super) pidfd: OwnedFd,
-    /// The blueprints' prepared roots, in the warden's mount namespace.
-    pub(super) roots: Vec<CString>,
+    pub(super) roots: Roots,
     pub(super) landlock_abi: u32,
     pub(super) cgroup: bool,
 }
@@ -42,7 +42,7 @@ pub(super) struct Host {
 /// One place for a cell.
 pub(super) struct Slot {
     identity: Identity,
-    network: OwnedFd,
+    networks: Networks,
     group: Box<dyn Group>,
     report: SharedPage<Report>,
     cell: Option<Cell>,
@@ -50,6 +50,7 @@ pub(super) struct Slot {
 
 struct Cell {
     ticket: u64,
+    identity: Identity,
     /// Of the cell's init, or of the collector once the cell is dead.
     pidfd: OwnedFd,
     workspace: OwnedFd,
@@ -66,7 +67,7 @@ impl Slot {
     pub(super) fn new(
         number: u16,
         identity: Identity,
-        network: OwnedFd,
+        networks: Networks,
         group: Box<dyn Group>,
     ) -> Result<Slot, Unable> {
         let report = SharedPage::new().map_err(|error| Unable {
@@ -75,7 +76,7 @@ impl Slot {
         })?;
         Ok(Slot {
             identity,
-            network,
+            networks,
             group,
             report,
             cell: None,
@@ -85,6 +86,17 @@ impl Slot {
     /// What becomes readable when something has ended here.
     pub(super) fn watched(&self) -> Option<&OwnedFd> {
         self.cell.as_ref().map(|cell| &cell.pidfd)
+    }
+
+    /// The sockets that the next cell will find on its loopback, if it is to find any.
+    pub(super) fn doors(&self, blueprint: &Blueprint) -> Result<Option<[OwnedFd; 2]>, Failure> {
+        if self.cell.is_some() {
+            return Err(at(Step::Check)(Errno::BUSY));
+        }
+        match blueprint.network {
+            Network::Nothing => Ok(None),
+            Network::Doors => self.networks.doors().map(Some).map_err(at(Step::Network)),
+        }
     }
 
     /// Starts a cell.
@@ -104,14 +116,19 @@ impl Slot {
         self.group
             .open(&limits, blueprint.cpus_milli)
             .map_err(cgroup_failed(Step::Cgroup))?;
+        let identity = match blueprint.without.identity {
+            false => self.identity,
+            true => Identity::Own,
+        };
         let workspace =
-            workspace::make(&limits, blueprint, self.identity).map_err(at(Step::Workspace))?;
-        let pidfd = self.clone_cell(&parcel, blueprint, host, &workspace)?;
+            workspace::make(&limits, blueprint, identity).map_err(at(Step::Workspace))?;
+        let pidfd = self.clone_cell(&parcel, blueprint, host, &workspace, identity)?;
         let Parcel {
             launch, outputs, ..
         } = parcel;
         self.cell = Some(Cell {
             ticket,
+            identity,
             pidfd,
             workspace,
             limits,
@@ -130,18 +147,23 @@ impl Slot {
         blueprint: &Blueprint,
         host: &Host,
         workspace: &OwnedFd,
+        identity: Identity,
     ) -> Result<OwnedFd, Failure> {
-        let root = host
-            .roots
-            .get(usize::from(parcel.launch.blueprint))
-            .ok_or(at(Step::Check)(Errno::INVAL))?;
-        let way_in = self.group.way_in();
+        host.roots
+            .enter(parcel.launch.blueprint)
+            .map_err(at(Step::Mounts))?;
+        let without = blueprint.without;
+        let network = self.networks.of(blueprint);
+        let way_in = match without.cgroup {
+            false => self.group.way_in(),
+            true => crate::cgroup::WayIn::None,
+        };
         let stdio = [0, 1, 2].map(|at| parcel.stdio.get(at).map_or(-1, AsRawFd::as_raw_fd));
         let mut keep: Vec<RawFd> = vec![
             host.pidfd.as_raw_fd(),
             parcel.contents.as_raw_fd(),
             workspace.as_raw_fd(),
-            self.network.as_raw_fd(),
+            network.as_raw_fd(),
         ];
         keep.extend(stdio);
         match &way_in {
@@ -151,7 +173,10 @@ impl Slot {
         }
         keep.sort_unstable();
         keep.dedup();
-        let rlimits = rlimits::of(&parcel.launch.limits, blueprint, host.cgroup);
+        let rlimits = match without.rlimits {
+            false => rlimits::of(&parcel.launch.limits, blueprint, host.cgroup),
+            true => Vec::new(),
+        };
         let entry = Entry {
             report: &self.report,
             warden: host.pidfd.as_raw_fd(),
@@ -161,20 +186,20 @@ impl Slot {
             files: &parcel.launch.files,
             folders: &parcel.folders,
             workspace: workspace.as_raw_fd(),
-            network: self.network.as_raw_fd(),
-            root,
-            identity: self.identity,
+            network: network.as_raw_fd(),
+            reaches: blueprint.network,
+            identity,
             rlimits: &rlimits,
             way_in: &way_in,
             filter: &blueprint.filter,
             landlock_abi: host.landlock_abi,
             exec_workdir: blueprint.exec_workdir,
+            builds_env: blueprint.builds_env,
+            without,
             image: &parcel.image,
             keep: &keep,
         };
-        let namespaces =
-            libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-        match fork(namespaces, None).map_err(at(Step::Clone))? {
+        match fork(namespaces(&without), None).map_err(at(Step::Clone))? {
             Forked::Parent { pidfd, .. } => Ok(pidfd),
             Forked::Child => enter::enter(&entry),
         }
@@ -265,7 +290,7 @@ impl Slot {
         let evidence = cell.evidence(&self.report, &sample);
         match cell.outputs.take() {
             Some((globs, most, pipe)) if self.report.started().is_some() => {
-                match collect::start(&cell.workspace, self.identity, &globs, most, &pipe) {
+                match collect::start(&cell.workspace, cell.identity, &globs, most, &pipe) {
                     Ok(pidfd) => {
                         cell.pidfd = pidfd;
                         cell.collecting = Some((evidence, clock::now()));
@@ -359,6 +384,18 @@ impl Cell {
             setup: Duration::from_nanos(started.saturating_sub(self.launched)),
         }
     }
+}
+
+fn namespaces(without: &Without) -> i32 {
+    [
+        (libc::CLONE_NEWNS, false),
+        (libc::CLONE_NEWPID, without.pid_namespace),
+        (libc::CLONE_NEWIPC, without.ipc_namespace),
+        (libc::CLONE_NEWUTS, without.uts_namespace),
+    ]
+    .into_iter()
+    .filter(|(_, left_out)| !left_out)
+    .fold(0, |flags, (flag, _)| flags | flag)
 }
 
 /// Reaps the watched process if it has ended, and gives its exit code, or -1 for a signal. waitid(2)

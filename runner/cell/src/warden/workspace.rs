@@ -31,8 +31,13 @@ pub(super) fn make(
     if !blueprint.exec_workdir {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOEXEC;
     }
+    if blueprint.without.mount_flags {
+        attributes = MountAttrFlags::empty();
+    }
     let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    for (name, mode) in [(c"work", 0o755), (c"tmp", 0o1777), (c"shm", 0o1777)] {
+    let folders = [(c"work", 0o755), (c"tmp", 0o1777), (c"shm", 0o1777)];
+    let env = blueprint.builds_env.then_some((c"env", 0o755));
+    for (name, mode) in folders.into_iter().chain(env) {
         rustix::fs::mkdirat(&mount, name, Mode::from_raw_mode(mode))?;
         // The umask has cut the mode that mkdirat was given.
         rustix::fs::chmodat(&mount, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
