@@ -29,13 +29,17 @@ def write(path, mode):
     return path
 
 
-folder = tempfile.mkdtemp(prefix="glovebox-bait-")
+status = dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\t" in line)
+pid, within = map(int, status["NSpid"].split())
+# Not in /tmp: every cell has one of its own there, so that nothing could be shown with other layers left out.
+folder = tempfile.mkdtemp(prefix="glovebox-bait-", dir="/var/tmp")
 name = os.path.basename(folder)
 os.chmod(folder, 0o755)
 files = {
     "file": write(f"{folder}/secret", 0o644),
     "root_file": write(f"{folder}/root-only", 0o600),
     "shared_file": write(f"{folder}/shared", 0o666),
+    "tmp_file": write(f"/tmp/{name}", 0o644),
     "posix_shm": write(f"/dev/shm/{name}", 0o666),
 }
 open_folder = f"{folder}/open"
@@ -63,19 +67,19 @@ listeners = {
 os.chmod(f"{folder}/socket", 0o666)
 
 memory = ctypes.create_string_buffer(secret)
-shm = call(SHMGET, os.getpid(), 4096, 0o1666)
+shm = call(SHMGET, pid, 4096, 0o1666)
 segment = libc.shmat(shm, None, 0)
 ctypes.memmove(segment, secret, len(secret))
-semaphore = call(SEMGET, os.getpid(), 1, 0o1666)
+semaphore = call(SEMGET, pid, 1, 0o1666)
 call(SEMCTL, semaphore, 0, SETVAL, 7)
-queue = call(MSGGET, os.getpid(), 0o1666)
+queue = call(MSGGET, pid, 0o1666)
 call(MSGSND, queue, (1).to_bytes(8, "little") + secret, len(secret), 0)
 os.close(call(MQ_OPEN, name.encode(), os.O_CREAT | os.O_RDWR, 0o666, None))
 key = call(ADD_KEY, b"user", name.encode(), secret, len(secret), USER_KEYRING)
 call(KEYCTL, KEYCTL_SETPERM, key, 0x3F3F3F3F)
 
 print(json.dumps({
-    **files, "pid": os.getpid(), "name": name, "address": ctypes.addressof(memory), "length": len(secret),
+    **files, "pid": pid, "pid_within": within, "name": name, "address": ctypes.addressof(memory), "length": len(secret),
     "folder": folder, "open_folder": open_folder, "fd": held.fileno(), "port": listeners["port"].getsockname()[1],
     "socket": f"{folder}/socket", "shm": shm, "semaphore": semaphore, "queue": queue, "key": key,
     "hostname": socket.gethostname(),
@@ -123,5 +127,6 @@ finally:
     call(MSGCTL, queue, IPC_RMID, 0)
     call(MQ_UNLINK, name.encode())
     call(KEYCTL, KEYCTL_INVALIDATE, key)
+    os.unlink(files["tmp_file"])
     os.unlink(files["posix_shm"])
     shutil.rmtree(folder)

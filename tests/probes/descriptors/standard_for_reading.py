@@ -1,7 +1,5 @@
-"""Takes back from the runner's pipe what was written to it, or writes to its own input. Nothing but its own bytes is there."""
+"""Opens the pipe to the runner for reading, to take back what was written. Held by the pipe's owner, who is not the job."""
 import os
-from probe import contained, escaped
+from probe import attempt
 
-other = os.open("/proc/self/fd/0", os.O_WRONLY | os.O_NONBLOCK) if os.path.exists("/proc/self/fd/0") else -1
-os.write(other, b"own")
-(contained if os.read(0, 100) == b"own" else escaped)("its own bytes")
+attempt(lambda: os.open("/proc/self/fd/1", os.O_RDONLY | os.O_NONBLOCK))

@@ -1,4 +1,4 @@
-# expect: refused mknod
+# expect: refused mknodat
 """Makes a device that reads the host's disk. Held by seccomp, by argument, the missing capability and nodev."""
 import os
 from probe import attempt

@@ -2,4 +2,4 @@
 import os
 from probe import attempt
 
-attempt(lambda: os.listdir("/root"))
+attempt(lambda: len(os.listdir("/root")))

@@ -1,4 +1,4 @@
-# expect: killed foreign_architecture
+# expect: denied foreign_architecture
 """Makes a 32-bit call by int 0x80, whose numbers mean others. Held by seccomp's look at the architecture."""
 import ctypes, mmap
 from probe import escaped

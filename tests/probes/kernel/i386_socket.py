@@ -1,4 +1,4 @@
-# expect: killed foreign_architecture
+# expect: denied foreign_architecture
 """Makes a network socket by socketcall, a call that only 32-bit programs have. Held by seccomp's look at the architecture."""
 import ctypes, mmap
 from probe import contained, escaped

@@ -1,4 +1,4 @@
-# expect: refused x32_ptrace
+# expect: refused x32_syscall_521
 """Makes a call by its x32 number. Held by seccomp."""
 from probe import attempt, syscall
 

@@ -1,4 +1,5 @@
-"""Mounts by a setuid program. Held by no_new_privs, nosuid and the missing capability."""
+# expect: denied setuid mount
+"""Mounts by a setuid program. Held by seccomp, no_new_privs, nosuid and the missing capability."""
 import subprocess
 from probe import contained, escaped
 

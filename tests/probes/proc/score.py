@@ -1,4 +1,13 @@
-"""Makes itself the last to be killed when memory runs out. Held by the read-only /proc, Landlock and the missing capability."""
+"""Says how soon it is to be killed when the host's memory runs out. Held by the read-only /proc and Landlock."""
 from probe import attempt
 
-attempt(lambda: open("/proc/self/oom_score_adj", "w").write("-1000"))
+
+def write():
+    # Its own score, to which it may be raised by anybody.
+    with open("/proc/self/oom_score_adj", "r+") as file:
+        score = file.read()
+        file.seek(0)
+        file.write(score)
+
+
+attempt(write)

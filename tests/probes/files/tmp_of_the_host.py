@@ -1,4 +1,0 @@
-"""Opens a world-readable file in the host's /tmp. Held by the cell's own root."""
-from probe import attempt, bait
-
-attempt(lambda: open(bait("file")).read())
