@@ -3,7 +3,7 @@
 const fs = require('fs')
 
 const end = word => text => {
-  fs.writeSync(1, `${word}: ${text}\n`)
+  fs.writeSync(1, `${word}: ${String(text).replace(/\s+/g, ' ')}\n`)
   process.exit(0)
 }
 exports.contained = end('CONTAINED')

@@ -9,7 +9,7 @@ _libc.syscall.restype = ctypes.c_long
 
 # x86_64, arch/x86/entry/syscalls/syscall_64.tbl
 NUMBERS = {
-    "write": 1, "ioctl": 16, "shmget": 29, "shmat": 30, "getpid": 39, "sendfile": 40, "socket": 41, "clone": 56, "semget": 64,
+    "write": 1, "ioctl": 16, "shmget": 29, "shmat": 30, "getpid": 39, "sendfile": 40, "socket": 41, "socketpair": 53, "clone": 56, "semget": 64,
     "semctl": 66, "msgget": 68, "msgrcv": 70, "fcntl": 72, "flock": 73, "ptrace": 101, "syslog": 103, "setuid": 105,
     "setgid": 106, "setreuid": 113, "setgroups": 116, "setresuid": 117, "setfsuid": 122, "capset": 126, "rt_sigqueueinfo": 129,
     "mknod": 133, "personality": 135, "sysfs": 139, "sched_setscheduler": 144, "vhangup": 153, "modify_ldt": 154,
@@ -37,7 +37,7 @@ def escaped(what):
 
 
 def _end(word, text):
-    print(f"{word}: {text}", flush=True)
+    print(f"{word}: {' '.join(str(text).split())}", flush=True)
     # Not exit(): in a forked child, or with threads about, the word must be the last thing all the same.
     os._exit(0)
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +43,9 @@ pub struct Cli {
     stdin: Vec<u8>,
     user: Option<u32>,
     env: Vec<(String, String)>,
+    /// Another program than `glovebox`, and words before it.
+    program: Option<PathBuf>,
+    prefix: Vec<String>,
 }
 
 impl Cli {
@@ -55,7 +58,23 @@ impl Cli {
             stdin: Vec::new(),
             user: None,
             env: Vec::new(),
+            program: None,
+            prefix: Vec::new(),
         }
+    }
+
+    /// Another program in place of `glovebox`.
+    #[must_use]
+    pub fn program(mut self, path: impl Into<PathBuf>) -> Cli {
+        self.program = Some(path.into());
+        self
+    }
+
+    /// Through a command that becomes, or starts, the program that follows it.
+    #[must_use]
+    pub fn through(mut self, words: &[String]) -> Cli {
+        self.prefix.extend_from_slice(words);
+        self
     }
 
     /// More arguments.
@@ -119,7 +138,8 @@ impl Cli {
         for (name, content) in &self.files {
             fs::write(work.join(name), content).expect("a file to run with");
         }
-        let mut binary = glovebox_bin().expect("glovebox is built");
+        let glovebox = || glovebox_bin().expect("glovebox is built");
+        let mut binary = self.program.clone().unwrap_or_else(glovebox);
         if self.user.is_some() {
             // The folder that it was built in may be closed to the user.
             let copy = folder.path().join("glovebox");
@@ -131,7 +151,8 @@ impl Cli {
         command
             .args(["-c", ENTER, "pen"])
             .args(pen.doors())
-            .arg("--");
+            .arg("--")
+            .args(&self.prefix);
         if let Some(user) = self.user {
             command.args(["setpriv", "--clear-groups"]);
             command.args([format!("--reuid={user}"), format!("--regid={user}")]);

@@ -115,7 +115,7 @@ impl Probe {
         if result.stdout.contains(bait.secret()) || result.stderr.contains(bait.secret()) {
             faults.push("it has read the secret".to_owned());
         }
-        if result.stderr != "" || !outcome.notes().is_empty() {
+        if !result.stderr.is_empty() || !outcome.notes().is_empty() {
             faults.push("something was said on stderr".to_owned());
         }
         let denied: Vec<&str> = result.denied.iter().map(|d| d.syscall.as_str()).collect();

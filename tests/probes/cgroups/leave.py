@@ -1,5 +1,7 @@
-"""Moves itself to the host's own group. Held by the cell's own root, in which no cgroups are mounted, and by the uid."""
+"""Opens the list of the processes of another cgroup. Held by the cell's own root, the read-only mount, Landlock and the uid."""
 import glob, os
 from probe import attempt
 
-attempt(lambda: os.open("/sys/fs/cgroup/pids/tasks", os.O_WRONLY))
+ROOT = "/sys/fs/cgroup"
+found = glob.glob(f"{ROOT}/cgroup.procs") + glob.glob(f"{ROOT}/pids/cgroup.procs")
+attempt(lambda: os.open((found or [ROOT])[0], os.O_WRONLY))

@@ -1,5 +1,5 @@
 # expect: denied acct
 """Has the kernel write to a file of its own whenever a process ends. Held by seccomp and the missing capability."""
-from probe import attempt, syscall
+from probe import reach
 
-attempt(lambda: syscall("acct", b"/work/account"))
+reach("acct", b"/work/account")

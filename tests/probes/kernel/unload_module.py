@@ -1,5 +1,5 @@
 # expect: denied delete_module
 """Unloads a kernel module. Held by seccomp and the missing capability."""
-from probe import attempt, syscall
+from probe import reach
 
-attempt(lambda: syscall("delete_module", b"glovebox_no_such", 0))
+reach("delete_module", b"glovebox_no_such", 0)
