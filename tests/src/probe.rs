@@ -1,15 +1,17 @@
 //! Probes: programs that each try one thing that no job may do, and what must become of them.
 //!
-//! A probe is a file of `probes/AREA/`. A line `expect: …` in it says how it is held, if not by an error
+//! A probe is a file of `probes/AREA/`; those of `leftovers/` and `neighbours/` meet other jobs. A line `expect: …` in it says how it is held, if not by an error
 //! that is nobody's business: `refused CALL` goes on and is named in `denied`, `denied CALL` is ended,
 //! `limit NAME` runs into a limit. Must never take the absence of a word for a success.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use glovebox_schemas::job::{Job, JobFile};
 use glovebox_schemas::result::{JobResult, Status};
 
 use crate::bait::Bait;
+use crate::fleet::python;
 use crate::run::{Outcome, Run};
 
 /// How a probe must end.
@@ -49,6 +51,14 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("probes")
 }
 
+/// The probes of a folder of the suite, by their file names.
+#[must_use]
+pub fn beside(name: &str) -> Vec<Probe> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let names = names(&folder).into_iter();
+    names.map(|file| read(&folder, &file)).collect()
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
     let names = entries.flatten().map(|entry| entry.file_name());
@@ -75,7 +85,11 @@ pub fn area(area: &str) -> Vec<Probe> {
 /// One probe, by its name.
 #[must_use]
 pub fn probe(name: &str) -> Probe {
-    let path = folder().join(name);
+    read(&folder(), name)
+}
+
+fn read(folder: &Path, name: &str) -> Probe {
+    let path = folder.join(name);
     let code = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let expect = code.lines().find_map(|line| line.split_once("expect: "));
     let calls = |text: &str| text.split_whitespace().map(str::to_owned).collect();
@@ -104,18 +118,39 @@ impl Probe {
         run.with("env", bait.env(within))
     }
 
+    /// The same for a runner that takes its jobs from the queue.
+    #[must_use]
+    pub fn queued(&self) -> Job {
+        let mut job = python(&self.code);
+        job.files.push(JobFile {
+            path: "probe.py".to_owned(),
+            content: include_bytes!("../probes/probe.py").to_vec(),
+        });
+        job
+    }
+
     /// What is wrong with the result of a probe under all layers.
     #[must_use]
     pub fn faults(&self, outcome: &Outcome, bait: &mut Bait) -> Vec<String> {
-        let result = &outcome.result;
         let mut faults = bait.touched();
+        faults.extend(self.broken(&outcome.result, bait.secret()));
+        if !outcome.notes().is_empty() {
+            faults.push(outcome.notes());
+        }
+        faults
+    }
+
+    /// The same of the result alone.
+    #[must_use]
+    pub fn broken(&self, result: &JobResult, secret: &str) -> Vec<String> {
+        let mut faults = Vec::new();
         if spoke(result) == Some(Word::Escaped) {
             faults.push("it escaped".to_owned());
         }
-        if result.stdout.contains(bait.secret()) || result.stderr.contains(bait.secret()) {
+        if result.stdout.contains(secret) || result.stderr.contains(secret) {
             faults.push("it has read the secret".to_owned());
         }
-        if !result.stderr.is_empty() || !outcome.notes().is_empty() {
+        if !result.stderr.is_empty() {
             faults.push("something was said on stderr".to_owned());
         }
         let denied: Vec<&str> = result.denied.iter().map(|d| d.syscall.as_str()).collect();
@@ -133,10 +168,8 @@ impl Probe {
         }
         if !faults.is_empty() {
             let (status, out, err) = (result.status, &result.stdout, &result.stderr);
-            faults.push(format!(
-                "{status}, limit {limit:?}, denied {denied:?}\n{out}{err}{}",
-                outcome.notes()
-            ));
+            let last = format!("{status}, limit {limit:?}, denied {denied:?}\n{out}{err}");
+            faults.push(last);
         }
         faults
     }
