@@ -3,7 +3,7 @@
 Says where everything is as one line of JSON. For each line on stdin it says, again as JSON, what was changed or visited
 since it began. It must be started without capabilities, so that only its uid stands between it and another root.
 """
-import ctypes, fcntl, json, os, resource, shutil, socket, sys, tempfile
+import ctypes, fcntl, json, os, resource, shutil, socket, struct, sys, tempfile
 
 secret = os.environ["BAIT_SECRET"].encode()
 libc = ctypes.CDLL(None, use_errno=True)
@@ -48,7 +48,8 @@ os.chmod(open_folder, 0o777)
 held = open(files["root_file"], "rb")
 locked = open(files["shared_file"], "r+b")
 fcntl.flock(locked, fcntl.LOCK_EX)
-fcntl.lockf(locked, fcntl.LOCK_EX)
+# The file's lock, not the process's: the table shows it in every pid namespace.
+fcntl.fcntl(locked, fcntl.F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, 0, 0, 0, 0))
 
 
 def listen(family, address):
@@ -80,7 +81,7 @@ call(KEYCTL, KEYCTL_SETPERM, key, 0x3F3F3F3F)
 
 print(json.dumps({
     **files, "pid": pid, "pid_within": within, "name": name, "address": ctypes.addressof(memory), "length": len(secret),
-    "folder": folder, "open_folder": open_folder, "fd": held.fileno(), "port": listeners["port"].getsockname()[1],
+    "folder": folder, "open_folder": open_folder, "fd": held.fileno(), "inode": os.fstat(locked.fileno()).st_ino, "port": listeners["port"].getsockname()[1],
     "socket": f"{folder}/socket", "shm": shm, "semaphore": semaphore, "queue": queue, "key": key,
     "hostname": socket.gethostname(),
 }), flush=True)

@@ -1,4 +1,4 @@
-"""Gives a file of its own to root. Held by the missing capability."""
+"""Gives a file of its own to root. Held by the uid."""
 import os
 from probe import attempt
 

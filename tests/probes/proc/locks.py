@@ -1,5 +1,5 @@
-"""Looks for locks that others hold. Held by the mask over /proc/locks."""
-from probe import contained, escaped
+"""Looks for a lock that a process of the host holds. Held by the mask over /proc/locks."""
+from probe import bait, contained, escaped
 
 text = open("/proc/locks").read()
-(escaped if text else contained)(text)
+(escaped if f":{bait('inode')} " in text else contained)(text)

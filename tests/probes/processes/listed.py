@@ -1,4 +1,4 @@
-"""Looks for a process of the host in /proc. Held by the pid namespace, and behind it by hidepid, which asks uid and Landlock."""
+"""Looks for a process of the host in /proc. Held by the pid namespace, and behind it by hidepid, which asks for the uid."""
 import os
 from probe import bait, contained, escaped
 

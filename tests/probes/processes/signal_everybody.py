@@ -1,4 +1,4 @@
-"""Signals everybody that it can reach. Held by the pid namespace, the uid and Landlock's scope: nobody is there but itself."""
+"""Signals everybody that it can reach. Held by the pid namespace: nobody is there but itself."""
 import os
 from probe import attempt
 
