@@ -15,12 +15,14 @@
 pub mod bait;
 mod binary;
 pub mod cli;
+mod ended;
 pub mod fleet;
 mod pen;
 pub mod probe;
 pub mod processes;
 mod rabbit;
 mod redis;
+mod remains;
 pub mod run;
 mod runner;
 mod services;
