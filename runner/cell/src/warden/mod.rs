@@ -113,7 +113,7 @@ impl Warden {
         let power = power::take(config.uid_base, config.slots)?;
         let networks = Networks::make(&blueprints, config.slots)?;
         let roots = root::build(&blueprints, &power.identities)?;
-        let pidfd = power::settle()?;
+        let pidfd = power::settle(blueprints.iter().any(|one| one.without.capabilities))?;
         let slots = (0..config.slots)
             .zip(power.identities.into_iter().zip(networks))
             .map(|(number, (identity, networks))| {
