@@ -13,7 +13,6 @@ use crate::error::{Place, PolicyError, nearest};
 use crate::group::{DANGEROUS, Group, Groups};
 use crate::profile::Profile;
 use crate::read;
-use crate::syscalls::Syscalls;
 
 /// Files by name without ending: what to call them in messages, and their text.
 type Texts = BTreeMap<String, (String, String)>;
@@ -45,7 +44,7 @@ impl Catalog {
         let mut places = BTreeMap::new();
         let mut loaded = Vec::new();
         for (stem, (file, text)) in &profiles {
-            let profile = one(stem, file, text, &groups)?;
+            let profile = read::profile(&Document::parse(file, text)?, stem, &groups)?;
             unique(&profile, file, &mut places)?;
             loaded.push(profile);
         }
@@ -68,21 +67,6 @@ impl Catalog {
     pub fn nearest(&self, language: &str) -> Option<&str> {
         nearest(language, self.profiles.iter().flat_map(Profile::names))
     }
-}
-
-fn one(stem: &str, file: &str, text: &str, groups: &Groups) -> Result<Profile, PolicyError> {
-    let document = Document::parse(file, text)?;
-    let (mut profile, group) = read::profile(&document, stem)?;
-    let whole = group.resolve(groups)?;
-    profile.root = whole.root;
-    profile.syscalls = Syscalls::resolve(&whole.entries)?;
-    if !profile.syscalls.allow.contains_key("execve") {
-        return Err(document.root().place().refuse(
-            "does not allow execve, so its interpreter could not be started",
-            "add \"processes\" to include, or \"execve\" to [syscalls] allow",
-        ));
-    }
-    Ok(profile)
 }
 
 /// Refuses a name that another profile has already.

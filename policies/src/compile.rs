@@ -1,193 +1,94 @@
-//! From a profile's system calls to the BPF program that the kernel runs at each call.
+//! The section `[compile]`: what becomes of a job's files before the program is started.
 //!
-//! Allowed calls go through inside the kernel, and those that libraries try by themselves are answered there; every other one
-//! is held (`SECCOMP_RET_USER_NOTIF`) until the cell's init has named it and answered. A mistake here must fail closed: what
-//! is compiled is checked before it is handed out.
+//! It is a cell of its own with its own view and its own calls: what a compiler needs, the program must not get by that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, sock_filter,
-};
+use globset::Glob;
 
-use crate::arch::Arch;
-use crate::ranges;
-use crate::syscalls::{Condition, Syscalls, Test, Width};
+use crate::command::{self, Holds};
+use crate::document::Section;
+use crate::error::PolicyError;
+use crate::group::{Group, Groups};
+use crate::limits;
+use crate::profile::{Limits, Root};
+use crate::syscalls::Syscalls;
 
-/// seccompiler cannot say "notify": refusals are compiled as "trace" with this mark, then rewritten.
-const MARK: u32 = 0x6b0b;
-const TRACE: u32 = 0x7ff0_0000; // SECCOMP_RET_TRACE
-const NOTIFY: u32 = 0x7fc0_0000; // SECCOMP_RET_USER_NOTIF
-const KILL_PROCESS: u32 = 0x8000_0000; // SECCOMP_RET_KILL_PROCESS
-const ACTION: u32 = 0xffff_0000; // SECCOMP_RET_ACTION_FULL
-const ALLOW: u32 = 0x7fff_0000; // SECCOMP_RET_ALLOW
-const ERRNO: u32 = 0x0005_0000; // SECCOMP_RET_ERRNO, with the number below
-const EINVAL: u32 = 22; // the same on both architectures
-const ENOSYS: u32 = 38;
-const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
-
-/// seccompiler begins each filter with: load the architecture, skip one if it is ours, kill the process.
-const ARCH_CHECK: usize = 3;
-/// The kernel takes no longer program.
-const LONGEST: usize = 4096;
-
-/// A compiled profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter {
-    /// The program, for `seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, …)`.
-    pub program: Vec<sock_filter>,
-    /// How to answer a held call, by its number; one that is not here gets [`Refusal::Eperm`].
-    pub refusals: BTreeMap<u32, Refusal>,
+/// How a job is compiled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compile {
+    /// The command; see [`Compile::command_line`].
+    pub command: Vec<String>,
+    /// Which files of the working folder are handed to the run, besides the job's own: globs.
+    pub artifacts: Vec<String>,
+    /// The compiler's environment; the profile's and the job's are not laid over it.
+    pub env: BTreeMap<String, String>,
+    /// What the compiler sees of the host's files.
+    pub root: Root,
+    /// Whether files in the working folder may be executed while compiling.
+    pub exec_workdir: bool,
+    /// The compiler's limits. A job does not change them.
+    pub limits: Limits,
+    /// What the compiler may do.
+    pub syscalls: Syscalls,
 }
 
-/// How a refused call is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// "Operation not permitted"; reported.
-    Eperm,
-    /// "No such system call"; reported.
-    Enosys,
-    /// The cell is killed; reported.
-    Kill,
-}
+impl Compile {
+    /// The compiler's command line. `sources` are the job's files; of those the ones with the entrypoint's suffix are used.
+    pub fn command_line(&self, entrypoint: &str, sources: &[String]) -> Vec<String> {
+        command::fill(&self.command, entrypoint, sources)
+    }
 
-impl Filter {
-    /// How to answer a held call.
-    pub fn refusal(&self, nr: u32) -> Refusal {
-        self.refusals.get(&nr).copied().unwrap_or(Refusal::Eperm)
+    pub(crate) fn read(section: &Section<'_>, groups: &Groups) -> Result<Compile, PolicyError> {
+        section.only(&[
+            "command",
+            "artifacts",
+            "include",
+            "root",
+            "env",
+            "limits",
+            "syscalls",
+            "exec_workdir",
+        ])?;
+        let command = section.need("command", "[\"/usr/bin/compiler\", \"{sources}\"]")?;
+        let limits = section.need("limits", "{ wall = \"30s\", … }")?.section()?;
+        let exec_workdir = section.get("exec_workdir");
+        let whole = Group::parts(section)?.resolve(groups)?;
+        Ok(Compile {
+            command: command::command(&command, Holds::Sources)?,
+            artifacts: artifacts(section)?,
+            limits: limits::read(&limits, None)?,
+            exec_workdir: exec_workdir.map_or(Ok(true), |item| item.boolean())?,
+            syscalls: whole.syscalls(&section.place())?,
+            env: whole.env,
+            root: whole.root,
+        })
     }
 }
 
-/// Compiles what a profile says for one architecture. Calls that the architecture does not have are left out.
-pub(crate) fn filter(syscalls: &Syscalls, arch: Arch) -> Result<Filter, String> {
-    let mut plain = BTreeSet::new();
-    let mut conditional = BTreeMap::new();
-    for (name, conditions) in &syscalls.allow {
-        let Some(number) = arch.number(name) else {
-            continue;
-        };
-        if conditions.is_empty() {
-            plain.insert(number);
-        } else {
-            conditional.insert(i64::from(number), rules(conditions)?);
-        }
-    }
-    let answered = [
-        (plain, ALLOW),
-        (numbers(&syscalls.fallback, arch), ERRNO | ENOSYS),
-        (numbers(&syscalls.einval, arch), ERRNO | EINVAL),
-    ];
-    let program = assemble(&answered, refuse_all_but(conditional, arch)?)?;
-    Ok(Filter {
-        program,
-        refusals: refusals(syscalls, arch),
-    })
-}
-
-/// seccompiler's part: the architecture, the calls with conditions, and the refusal of everything else.
-fn refuse_all_but(
-    conditional: BTreeMap<i64, Vec<SeccompRule>>,
-    arch: Arch,
-) -> Result<BpfProgram, String> {
-    let filter = SeccompFilter::new(
-        conditional,
-        SeccompAction::Trace(MARK),
-        SeccompAction::Allow,
-        arch.target(),
-    );
-    let program: Result<BpfProgram, _> = filter.and_then(BpfProgram::try_from);
-    program.map_err(|error| error.to_string())
-}
-
-fn numbers(names: &BTreeSet<String>, arch: Arch) -> BTreeSet<u32> {
-    names.iter().filter_map(|name| arch.number(name)).collect()
-}
-
-/// Puts the searches for calls that are answered by their number, the most frequent first, between the architecture check
-/// and the rest, and turns refusals into notices.
-fn assemble(
-    answered: &[(BTreeSet<u32>, u32)],
-    checked: BpfProgram,
-) -> Result<Vec<sock_filter>, String> {
-    let [load, branch, kill, rest @ ..] = checked.as_slice() else {
-        return Err("seccompiler's filter is too short to check the architecture".to_owned());
-    };
-    let check_is_ours = (load.code, load.k) == (LOAD, 4)
-        && (branch.jt, branch.jf) == (1, 0)
-        && (kill.code, kill.k) == (RETURN, KILL_PROCESS);
-    if !check_is_ours {
-        return Err("seccompiler's filter does not begin with the architecture".to_owned());
-    }
-    let mut program = checked[..ARCH_CHECK].to_vec();
-    program.push(sock_filter {
-        code: LOAD,
-        jt: 0,
-        jf: 0,
-        k: 0,
-    }); // the call's number
-    for (numbers, answer) in answered {
-        program.extend(ranges::search(numbers, *answer)?);
-    }
-    program.extend_from_slice(rest);
-
-    let mut notices = 0;
-    for instruction in program.iter_mut().filter(|one| one.code == RETURN) {
-        if instruction.k == TRACE | MARK {
-            instruction.k = NOTIFY;
-            notices += 1;
-        } else if instruction.k & ACTION == TRACE {
-            return Err("a refusal was left as a trace".to_owned());
-        }
-    }
-    let refuses_at_the_end = program
-        .last()
-        .is_some_and(|last| (last.code, last.k) == (RETURN, NOTIFY));
-    if notices == 0 || !refuses_at_the_end {
-        return Err("the filter refuses nothing".to_owned());
-    }
-    if program.len() > LONGEST {
-        return Err(format!(
-            "{} instructions, the kernel takes {LONGEST}",
-            program.len()
+fn artifacts(section: &Section<'_>) -> Result<Vec<String>, PolicyError> {
+    let list = section.need("artifacts", "[\"program\"]")?;
+    let items = list.list()?;
+    if items.is_empty() {
+        return Err(list.refuse(
+            "hands nothing to the run",
+            "name what the compiler makes, such as [\"program\"]",
         ));
     }
-    Ok(program)
-}
-
-fn rules(conditions: &[Condition]) -> Result<Vec<SeccompRule>, String> {
-    let mut rules = Vec::new();
-    for condition in conditions {
-        let width = match condition.width {
-            Width::Bits32 => SeccompCmpArgLen::Dword,
-            Width::Bits64 => SeccompCmpArgLen::Qword,
-        };
-        let tests: Vec<(SeccompCmpOp, u64)> = match &condition.test {
-            Test::Is(values) => values
-                .iter()
-                .map(|value| (SeccompCmpOp::Eq, *value))
-                .collect(),
-            Test::Masked { mask, equals } => vec![(SeccompCmpOp::MaskedEq(*mask), *equals)],
-        };
-        for (operator, value) in tests {
-            let rule = SeccompCondition::new(condition.arg, width.clone(), operator, value)
-                .and_then(|one| SeccompRule::new(vec![one]));
-            rules.push(rule.map_err(|error| error.to_string())?);
+    for item in &items {
+        let glob = item.string()?;
+        if let Err(error) = Glob::new(glob) {
+            return Err(item.refuse(
+                format!("{glob:?} is not a glob: {}", error.kind()),
+                "write one such as \"program\" or \"**/*.class\"",
+            ));
+        }
+        if glob.is_empty() || glob.starts_with('/') || glob.split('/').any(|part| part == "..") {
+            return Err(item.refuse(
+                format!("{glob:?} leaves the working folder"),
+                "write it relative to the working folder, without ..",
+            ));
         }
     }
-    Ok(rules)
-}
-
-fn refusals(syscalls: &Syscalls, arch: Arch) -> BTreeMap<u32, Refusal> {
-    let lists = [
-        (&syscalls.enosys, Refusal::Enosys),
-        (&syscalls.kill, Refusal::Kill),
-    ];
-    let known = |(names, refusal): (&'_ BTreeSet<String>, Refusal)| {
-        numbers(names, arch)
-            .into_iter()
-            .map(move |number| (number, refusal))
-    };
-    lists.into_iter().flat_map(known).collect()
+    list.texts()
 }

@@ -208,6 +208,17 @@ impl<'a> Item<'a> {
         })
     }
 
+    /// Whether it is a list: some keys take one thing or several.
+    pub(crate) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts(&self) -> Result<Vec<String>, PolicyError> {
+        let text = |item: &Item<'_>| item.string().map(str::to_owned);
+        self.list()?.iter().map(text).collect()
+    }
+
     /// Whether it is a text: some lists hold both texts and tables.
     pub(crate) fn is_string(&self) -> bool {
         self.value.get_ref().is_str()

@@ -16,5 +16,5 @@ pub(crate) const PROFILES: &[File] = files!("profiles": "nodejs", "python");
 
 /// The groups.
 pub(crate) const GROUPS: &[File] = files!("groups":
-    "base", "dangerous", "debian", "events", "files", "jit", "processes", "sockets_local", "threads",
+    "base", "dangerous", "debian", "events", "files", "jit", "processes", "sockets_local", "sockets_proxy", "threads",
 );

@@ -8,6 +8,7 @@ use crate::document::{Document, Section};
 use crate::error::{Place, PolicyError, did_you_mean};
 use crate::profile::Root;
 use crate::rules::{self, Entry};
+use crate::syscalls::Syscalls;
 
 /// The group that is in force for every profile, included or not.
 pub(crate) const DANGEROUS: &str = "dangerous";
@@ -22,6 +23,8 @@ pub(crate) struct Group {
     pub(crate) include: Vec<(String, Place)>,
     /// The paths of the host that are shown.
     pub(crate) root: Root,
+    /// Variables of the environment. Those of a file are laid over those of what it includes.
+    pub(crate) env: BTreeMap<String, String>,
     /// The entries of `[syscalls]`.
     pub(crate) entries: Vec<Entry>,
 }
@@ -30,7 +33,7 @@ impl Group {
     /// Reads a file of `groups/`.
     pub(crate) fn read(document: &Document<'_>) -> Result<Group, PolicyError> {
         let section = document.root();
-        section.only(&["description", "include", "root", "syscalls"])?;
+        section.only(&["description", "include", "root", "env", "syscalls"])?;
         section
             .need("description", "\"what the group is for\"")?
             .string()?;
@@ -50,10 +53,33 @@ impl Group {
         if let Some(root) = section.get("root") {
             group.root = crate::root::root(&root.section()?)?;
         }
+        group.env = env(section, "env")?;
         if let Some(syscalls) = section.get("syscalls") {
             group.entries = rules::entries(&syscalls.section()?)?;
         }
         Ok(group)
+    }
+
+    /// This and another one, as if both were written in one file.
+    pub(crate) fn with(&self, other: &Group) -> Group {
+        let mut both = self.clone();
+        both.include.extend(other.include.iter().cloned());
+        both.root.join(&other.root);
+        both.env.extend(other.env.clone());
+        both.entries.extend(other.entries.iter().cloned());
+        both
+    }
+
+    /// The system calls of a resolved group; `place` is the section that they are for.
+    pub(crate) fn syscalls(&self, place: &Place) -> Result<Syscalls, PolicyError> {
+        let syscalls = Syscalls::resolve(&self.entries)?;
+        if syscalls.allow.contains_key("execve") {
+            return Ok(syscalls);
+        }
+        Err(place.refuse(
+            "does not allow execve, so its program could not be started",
+            "add \"processes\" to include, or \"execve\" to [syscalls] allow",
+        ))
     }
 
     /// This with all it includes, and with the dangerous group.
@@ -104,7 +130,30 @@ impl Group {
             done.push(name.clone());
         }
         whole.root.join(&self.root);
+        whole.env.extend(self.env.clone());
         whole.entries.extend(self.entries.iter().cloned());
         Ok(())
     }
+}
+
+/// Reads a table of environment variables; none where there is no such table.
+pub(crate) fn env(
+    section: &Section<'_>,
+    key: &str,
+) -> Result<BTreeMap<String, String>, PolicyError> {
+    let mut env = BTreeMap::new();
+    let Some(item) = section.get(key) else {
+        return Ok(env);
+    };
+    for (name, value) in item.section()?.items() {
+        let text = value.string()?;
+        if name.is_empty() || name.contains(['=', '\0']) || text.contains('\0') {
+            return Err(value.refuse(
+                "no environment can hold this",
+                "names have no = and neither names nor values a NUL",
+            ));
+        }
+        env.insert(name.to_owned(), text.to_owned());
+    }
+    Ok(env)
 }

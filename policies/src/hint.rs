@@ -3,13 +3,18 @@
 //! It speaks to the person who sent the job or wrote the profile. It must never say only "not permitted": that is what
 //! they have seen already.
 
-/// What to do about a refused call.
-pub fn hint(syscall: &str) -> String {
+mod arguments;
+
+/// What to do about a refused call; its arguments, where they are known, tell more than its name.
+pub fn hint(syscall: &str, args: Option<&[u64; 6]>) -> String {
     if syscall.starts_with("x32_") {
         return "programs for the x32 convention are refused in every profile; use an ordinary 64-bit build".to_owned();
     }
     if syscall.starts_with("syscall_") {
         return "this version of Glovebox does not know the call; programs go on without it or need an older build".to_owned();
+    }
+    if let Some(told) = args.and_then(|args| arguments::told(syscall, args)) {
+        return told;
     }
     known(syscall).unwrap_or(UNLISTED).to_owned()
 }
@@ -101,19 +106,19 @@ mod tests {
 
     #[test]
     fn every_hint_can_be_acted_on() {
-        assert!(hint("socket").contains("no network"));
-        assert!(hint("mount").contains("working folder"));
-        assert!(hint("kcmp").contains("debuggers"));
-        assert!(hint("name_to_handle_at").contains("[syscalls] allow"));
-        assert!(hint("x32_write").contains("64-bit"));
-        assert!(hint("syscall_999").contains("does not know"));
+        assert!(hint("socket", None).contains("no network"));
+        assert!(hint("mount", None).contains("working folder"));
+        assert!(hint("kcmp", None).contains("debuggers"));
+        assert!(hint("name_to_handle_at", None).contains("[syscalls] allow"));
+        assert!(hint("x32_write", None).contains("64-bit"));
+        assert!(hint("syscall_999", None).contains("does not know"));
     }
 
     #[test]
     fn hints_name_real_calls() {
         for name in names() {
             assert!(Arch::ALL.iter().any(|arch| arch.number(name).is_some()));
-            assert!(hint(name).len() > 20, "{name}");
+            assert!(hint(name, None).len() > 20, "{name}");
         }
     }
 }

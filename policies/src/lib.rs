@@ -8,13 +8,20 @@
 
 mod arch;
 mod catalog;
+mod command;
 mod compile;
 mod document;
 mod embedded;
+mod environment;
 mod error;
+mod filter;
+mod forbid;
 mod group;
 mod hint;
+mod learn;
+mod limits;
 mod profile;
+mod proxy;
 mod ranges;
 mod read;
 mod root;
@@ -24,9 +31,13 @@ mod units;
 
 pub use arch::{Arch, syscall_name};
 pub use catalog::Catalog;
-pub use compile::{Filter, Refusal};
+pub use compile::Compile;
+pub use environment::Environment;
 pub use error::{Place, PolicyError};
+pub use filter::{Filter, Refusal, filter};
 pub use hint::hint;
+pub use learn::{Learned, Lesson, learn};
 pub use profile::{Absent, Limits, Profile, Root};
+pub use proxy::Proxy;
 pub use seccompiler::sock_filter;
-pub use syscalls::{Condition, Syscalls, Test, Width};
+pub use syscalls::{Check, Condition, Syscalls, Test, Width};

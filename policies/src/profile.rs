@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::arch::Arch;
-use crate::compile::{self, Filter};
-use crate::error::PolicyError;
+use crate::command;
+use crate::compile::Compile;
+use crate::environment::Environment;
+use crate::proxy::Proxy;
 use crate::syscalls::Syscalls;
 
-/// Stands in `run` where the program's file goes.
-pub(crate) const ENTRYPOINT: &str = "{entrypoint}";
+/// The working folder of a cell: what lies there, the host does not have.
+const WORKDIR: &str = "/work";
 
 /// What a language needs and may do.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,9 +26,15 @@ pub struct Profile {
     pub description: String,
     /// The file that a job's `code` becomes.
     pub source: String,
-    /// The command; `{entrypoint}` stands for the program's file.
+    /// The endings of the language's files, without the dot; that of `source` is the first.
+    pub suffixes: Vec<String>,
+    /// The command that prints the version of the interpreter or compiler.
+    pub version: Vec<String>,
+    /// The command that runs a program; see [`Profile::command`].
     pub run: Vec<String>,
-    /// The Debian package that brings the interpreter.
+    /// How a job is compiled first, where the language needs it.
+    pub compile: Option<Compile>,
+    /// The Debian package that brings the interpreter or compiler.
     pub package: String,
     /// The environment a program starts with; a job's own is laid over it.
     pub env: BTreeMap<String, String>,
@@ -37,6 +44,10 @@ pub struct Profile {
     pub exec_workdir: bool,
     /// The network modes a job may ask for.
     pub network: Vec<String>,
+    /// What the mode `proxy` reaches, where it is offered.
+    pub proxy: Option<Proxy>,
+    /// How package environments are made, where the language can have them.
+    pub environment: Option<Environment>,
     /// The limits of a job that asks for none.
     pub defaults: Limits,
     /// The highest limits a job may ask for.
@@ -85,11 +96,20 @@ pub struct Absent {
 }
 
 impl Profile {
-    /// The first thing missing on this host: the interpreter or a path of the root.
+    /// The first thing missing on this host: the interpreter, the compiler or a path of a root.
     pub fn absent(&self) -> Option<Absent> {
-        let needed = self.root.read_only.iter().map(PathBuf::as_path);
-        let missing = std::iter::once(self.interpreter())
-            .chain(needed)
+        let compiler = self.compile.as_ref();
+        let programs = [
+            self.run.first(),
+            compiler.and_then(|step| step.command.first()),
+            self.version.first(),
+        ];
+        let programs = programs.into_iter().flatten().map(Path::new);
+        let roots = [Some(&self.root), compiler.map(|step| &step.root)];
+        let shown = roots.into_iter().flatten().flat_map(|root| &root.read_only);
+        let missing = programs
+            .filter(|program| !program.starts_with(WORKDIR))
+            .chain(shown.map(PathBuf::as_path))
             .find(|path| !path.exists())?;
         Some(Absent {
             path: missing.to_owned(),
@@ -99,23 +119,9 @@ impl Profile {
 
     /// The command line that runs `entrypoint`, a path relative to the working folder.
     pub fn command(&self, entrypoint: &str, args: &[String]) -> Vec<String> {
-        // A file called "-c" must not become an option of the interpreter.
-        let file = if entrypoint.starts_with('-') {
-            format!("./{entrypoint}")
-        } else {
-            entrypoint.to_owned()
-        };
-        let run = self.run.iter().map(|word| word.replace(ENTRYPOINT, &file));
-        run.chain(args.iter().cloned()).collect()
-    }
-
-    /// The seccomp filter of this profile.
-    pub fn compile(&self, arch: Arch) -> Result<Filter, PolicyError> {
-        compile::filter(&self.syscalls, arch).map_err(|problem| PolicyError::Compile {
-            profile: self.name.clone(),
-            arch,
-            problem,
-        })
+        let mut line = command::fill(&self.run, entrypoint, &[]);
+        line.extend(args.iter().cloned());
+        line
     }
 
     /// Whether `language` is this profile's name or one of its aliases.
@@ -130,8 +136,20 @@ impl Profile {
             .map(String::as_str)
     }
 
-    /// The interpreter, as the host knows it.
-    pub fn interpreter(&self) -> &Path {
-        Path::new(self.run.first().map_or("", String::as_str))
+    /// The system calls of every cell that this profile describes, each with its part: `run`, `proxy`, `compile`, `install`.
+    pub fn parts(&self) -> Vec<(&'static str, &Syscalls)> {
+        let parts = [
+            ("run", Some(&self.syscalls)),
+            ("proxy", self.proxy.as_ref().map(|part| &part.syscalls)),
+            ("compile", self.compile.as_ref().map(|part| &part.syscalls)),
+            (
+                "install",
+                self.environment.as_ref().map(|part| &part.syscalls),
+            ),
+        ];
+        parts
+            .into_iter()
+            .filter_map(|(name, part)| Some((name, part?)))
+            .collect()
     }
 }

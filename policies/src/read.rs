@@ -1,26 +1,32 @@
 //! One file of `profiles/`, from what is written to what is checked.
 //!
-//! Every check that needs only this file is here. A key that is not understood must be refused, never skipped: a typo in a
-//! limit would otherwise be no limit.
+//! A key that is not understood must be refused, never skipped: a typo in a limit would otherwise be no limit.
 
-use std::collections::BTreeMap;
-
+use crate::command::{self, Holds};
+use crate::compile::Compile;
 use crate::document::{Document, Item, Section};
-use crate::error::PolicyError;
-use crate::group::Group;
-use crate::profile::{ENTRYPOINT, Limits, Profile};
-use crate::syscalls::Syscalls;
-use crate::units;
+use crate::environment::Environment;
+use crate::error::{PolicyError, did_you_mean};
+use crate::group::{Group, Groups};
+use crate::limits;
+use crate::profile::Profile;
+use crate::proxy::Proxy;
+use crate::root;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 20] = [
     "name",
     "aliases",
     "description",
     "package",
     "source",
+    "suffixes",
+    "version",
     "run",
+    "compile",
     "exec_workdir",
     "network",
+    "proxy",
+    "environment",
     "open_files",
     "cpus",
     "env",
@@ -31,43 +37,100 @@ const KEYS: [&str; 15] = [
 ];
 const MODES: [&str; 2] = ["none", "proxy"];
 
-/// Reads a profile; `stem` is its file's name without the ending. What it includes is not resolved yet: the profile's root
-/// and system calls are still empty, the group holds what the file says about them.
+/// Reads a profile; `stem` is its file's name without the ending.
 pub(crate) fn profile(
     document: &Document<'_>,
     stem: &str,
-) -> Result<(Profile, Group), PolicyError> {
+    groups: &Groups,
+) -> Result<Profile, PolicyError> {
     let section = document.root();
     section.only(&KEYS)?;
     let limits = section
         .need("limits", "{ default = {…}, ceiling = {…} }")?
         .section()?;
     limits.only(&["default", "ceiling"])?;
-    let ceilings = amounts(&limits, "ceiling", None)?;
-    let profile = Profile {
+    let set = |name| limits.need(name, "{ wall = \"10s\", … }")?.section();
+    let ceilings = limits::read(&set("ceiling")?, None)?;
+    let group = Group::parts(&section)?;
+    let whole = group.resolve(groups)?;
+    let network = network(&section)?;
+    let compile = section.get("compile");
+    let holds = match &compile {
+        Some(_) => Holds::ProgramOrNothing,
+        None => Holds::Program,
+    };
+    let (proxy, environment) = proxied(&section, &group, groups, &network)?;
+    let source = root::file_name(&section.need("source", "\"main.py\"")?)?;
+    let run = section.need("run", "[\"/usr/bin/interpreter\", \"{entrypoint}\"]")?;
+    let version = section.need("version", "[\"/usr/bin/interpreter\", \"--version\"]")?;
+    let read = |item: Item<'_>| Compile::read(&item.section()?, groups);
+    Ok(Profile {
         name: name(&section, stem)?,
         aliases: aliases(&section)?,
-        description: section
-            .need("description", "\"the language, for people\"")?
-            .string()?
-            .to_owned(),
-        source: source(&section)?,
-        run: run(&section)?,
-        package: section
-            .need("package", "\"the Debian package of the interpreter\"")?
-            .string()?
-            .to_owned(),
-        env: env(&section)?,
-        root: crate::profile::Root::default(),
+        description: text(&section, "description", "\"the language, for people\"")?,
+        suffixes: suffixes(&section, &source)?,
+        source,
+        version: command::command(&version, Holds::Nothing)?,
+        run: command::command(&run, holds)?,
+        compile: compile.map(read).transpose()?,
+        package: text(
+            &section,
+            "package",
+            "\"the Debian package of the interpreter\"",
+        )?,
         exec_workdir: section.need("exec_workdir", "false")?.boolean()?,
-        network: network(&section)?,
-        defaults: amounts(&limits, "default", Some(&ceilings))?,
+        network,
+        proxy,
+        environment,
+        defaults: limits::read(&set("default")?, Some(&ceilings))?,
         ceilings,
-        open_files: count(&section.need("open_files", "1024")?)?,
+        open_files: limits::count(&section.need("open_files", "1024")?)?,
         cpus: cpus(&section)?,
-        syscalls: Syscalls::default(),
+        syscalls: whole.syscalls(&section.place())?,
+        env: whole.env,
+        root: whole.root,
+    })
+}
+
+/// The two sections that build on the profile's own groups.
+fn proxied(
+    section: &Section<'_>,
+    group: &Group,
+    groups: &Groups,
+    network: &[String],
+) -> Result<(Option<Proxy>, Option<Environment>), PolicyError> {
+    let offered = network.iter().any(|mode| mode == "proxy");
+    let environment = section.get("environment");
+    let Some(item) = section.get("proxy") else {
+        if offered {
+            return Err(section.need("network", "[\"none\"]")?.refuse(
+                "offers \"proxy\" without saying what it reaches",
+                "write a section [proxy] with hosts, ports, connections and bytes, or take \"proxy\" out",
+            ));
+        }
+        if let Some(item) = environment {
+            return Err(item.refuse(
+                "needs [proxy]: an installer fetches packages through it",
+                "write a section [proxy] and add \"proxy\" to network",
+            ));
+        }
+        return Ok((None, None));
     };
-    Ok((profile, Group::parts(&section)?))
+    if !offered {
+        return Err(item.refuse(
+            "opens a network that `network` does not offer",
+            "add \"proxy\" to network, or take this section out",
+        ));
+    }
+    let (proxy, own) = Proxy::read(&item.section()?, group, groups)?;
+    let environment = environment
+        .map(|item| Environment::read(&item.section()?, &group.with(&own), groups))
+        .transpose()?;
+    Ok((Some(proxy), environment))
+}
+
+fn text(section: &Section<'_>, key: &str, example: &str) -> Result<String, PolicyError> {
+    Ok(section.need(key, example)?.string()?.to_owned())
 }
 
 fn name(section: &Section<'_>, stem: &str) -> Result<String, PolicyError> {
@@ -103,90 +166,43 @@ fn called(item: &Item<'_>) -> Result<String, PolicyError> {
     }
 }
 
-fn source(section: &Section<'_>) -> Result<String, PolicyError> {
-    let item = section.need("source", "\"main.py\"")?;
-    match item.string()? {
-        file if file.is_empty() || file.contains('/') || file.starts_with(['.', '-']) => Err(item
-            .refuse(
-                format!("{file:?} is not a plain file name"),
-                "write a name such as \"main.py\"; it lies in the working folder",
-            )),
-        file => Ok(file.to_owned()),
-    }
-}
-
-fn run(section: &Section<'_>) -> Result<Vec<String>, PolicyError> {
-    let item = section.need("run", "[\"/usr/bin/interpreter\", \"{entrypoint}\"]")?;
-    let words = texts(&item)?;
-    if !words
-        .first()
-        .is_some_and(|program| program.starts_with('/'))
-    {
-        return Err(item.refuse(
-            "does not begin with the absolute path of a program",
-            "write [\"/usr/bin/interpreter\", \"{entrypoint}\"]",
-        ));
-    }
-    if words
-        .iter()
-        .skip(1)
-        .filter(|word| word.contains(ENTRYPOINT))
-        .count()
-        != 1
-    {
-        return Err(item.refuse(
-            "has to hold {entrypoint} once",
-            "put \"{entrypoint}\" where the interpreter takes the program's file",
-        ));
-    }
-    Ok(words)
-}
-
-fn env(section: &Section<'_>) -> Result<BTreeMap<String, String>, PolicyError> {
-    let mut env = BTreeMap::new();
-    let Some(item) = section.get("env") else {
-        return Ok(env);
-    };
-    for (name, value) in item.section()?.items() {
-        let text = value.string()?;
-        if name.is_empty() || name.contains(['=', '\0']) || text.contains('\0') {
-            return Err(value.refuse(
-                "no environment can hold this",
-                "names have no = and neither names nor values a NUL",
+/// The endings of the language's files; the first is that of `source`.
+fn suffixes(section: &Section<'_>, source: &str) -> Result<Vec<String>, PolicyError> {
+    let mut suffixes: Vec<String> = source
+        .rsplit_once('.')
+        .map(|(_, suffix)| suffix.to_owned())
+        .into_iter()
+        .collect();
+    let items = section
+        .get("suffixes")
+        .map_or(Ok(Vec::new()), |item| item.list())?;
+    for item in items {
+        let suffix = item.string()?;
+        if suffix.is_empty() || suffix.contains(['.', '/']) {
+            return Err(item.refuse(
+                format!("{suffix:?} is not a file's suffix"),
+                "write it without the dot, such as \"cpp\"",
             ));
         }
-        env.insert(name.to_owned(), text.to_owned());
+        if !suffixes.iter().any(|one| one == suffix) {
+            suffixes.push(suffix.to_owned());
+        }
     }
-    Ok(env)
+    Ok(suffixes)
 }
 
 fn network(section: &Section<'_>) -> Result<Vec<String>, PolicyError> {
     let item = section.need("network", "[\"none\"]")?;
-    let modes = texts(&item)?;
+    let modes = item.texts()?;
     match modes.iter().find(|mode| !MODES.contains(&mode.as_str())) {
-        Some(mode) => Err(item.refuse(
-            format!("unknown mode {mode:?}"),
-            crate::error::did_you_mean(mode, &MODES),
-        )),
+        Some(mode) => {
+            Err(item.refuse(format!("unknown mode {mode:?}"), did_you_mean(mode, &MODES)))
+        }
         None if modes.is_empty() => Err(item.refuse(
             "offers no mode",
             "write [\"none\"] for a language without network",
         )),
         None => Ok(modes),
-    }
-}
-
-fn texts(item: &Item<'_>) -> Result<Vec<String>, PolicyError> {
-    item.list()?
-        .iter()
-        .map(|word| word.string().map(str::to_owned))
-        .collect()
-}
-
-fn count(item: &Item<'_>) -> Result<u64, PolicyError> {
-    match item.integer()? {
-        0 => Err(item.refuse("nothing could run with zero", "write a number from 1 up")),
-        number => Ok(number),
     }
 }
 
@@ -199,44 +215,4 @@ fn cpus(section: &Section<'_>) -> Result<f64, PolicyError> {
             "write a number from 0.01 to 1024, 1.0 for one whole processor",
         )),
     }
-}
-
-fn amounts(
-    limits: &Section<'_>,
-    name: &str,
-    ceilings: Option<&Limits>,
-) -> Result<Limits, PolicyError> {
-    let section = limits.need(name, "{ wall = \"10s\", … }")?.section()?;
-    section.only(&["wall", "cpu", "memory", "disk", "output", "processes"])?;
-    let wall = section.need("wall", "\"10s\"")?;
-    let cpu = section.need("cpu", "\"10s\"")?;
-    let memory = section.need("memory", "\"256MiB\"")?;
-    let disk = section.need("disk", "\"64MiB\"")?;
-    let output = section.need("output", "\"1MiB\"")?;
-    let processes = section.need("processes", "32")?;
-    let amounts = Limits {
-        wall: units::time(&wall)?,
-        cpu: units::time(&cpu)?,
-        memory: units::bytes(&memory)?,
-        disk: units::bytes(&disk)?,
-        output: units::bytes(&output)?,
-        processes: count(&processes)?,
-    };
-    if let Some(most) = ceilings {
-        let above = [
-            (&wall, amounts.wall > most.wall),
-            (&cpu, amounts.cpu > most.cpu),
-            (&memory, amounts.memory > most.memory),
-            (&disk, amounts.disk > most.disk),
-            (&output, amounts.output > most.output),
-            (&processes, amounts.processes > most.processes),
-        ];
-        if let Some((item, _)) = above.iter().find(|(_, above)| *above) {
-            return Err(item.refuse(
-                "is above the ceiling",
-                "lower it, or raise the same key of [limits.ceiling]",
-            ));
-        }
-    }
-    Ok(amounts)
 }

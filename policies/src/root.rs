@@ -38,7 +38,8 @@ impl Root {
     }
 }
 
-fn paths(item: Option<Item<'_>>) -> Result<Vec<PathBuf>, PolicyError> {
+/// A list of plain absolute paths; none where there is no list.
+pub(crate) fn paths(item: Option<Item<'_>>) -> Result<Vec<PathBuf>, PolicyError> {
     let Some(item) = item else {
         return Ok(Vec::new());
     };
@@ -77,4 +78,16 @@ fn path(item: &Item<'_>) -> Result<PathBuf, PolicyError> {
         ));
     }
     Ok(plain)
+}
+
+/// The name of a file in the working folder.
+pub(crate) fn file_name(item: &Item<'_>) -> Result<String, PolicyError> {
+    match item.string()? {
+        file if file.is_empty() || file.contains('/') || file.starts_with(['.', '-']) => Err(item
+            .refuse(
+                format!("{file:?} is not a plain file name"),
+                "write a name such as \"main.py\"; it lies in the working folder",
+            )),
+        file => Ok(file.to_owned()),
+    }
 }

@@ -3,7 +3,7 @@
 use crate::arch::{exists, names};
 use crate::document::{Item, Section};
 use crate::error::{Place, PolicyError, nearest};
-use crate::syscalls::{Condition, Test, Width};
+use crate::syscalls::{Check, Condition, Test, Width};
 
 /// One call in one list of one file.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub(crate) enum Verdict {
     Fallback,
     Einval,
     Kill,
+    /// Nobody may allow the call with such arguments.
+    Forbid(Condition),
 }
 
 impl Verdict {
@@ -35,14 +37,18 @@ impl Verdict {
             Verdict::Fallback => "fallback",
             Verdict::Einval => "einval",
             Verdict::Kill => "kill",
+            Verdict::Forbid(_) => "forbid",
         }
     }
 }
 
 /// Reads the section `[syscalls]`.
 pub(crate) fn entries(section: &Section<'_>) -> Result<Vec<Entry>, PolicyError> {
-    section.only(&["allow", "enosys", "fallback", "einval", "kill"])?;
+    section.only(&["allow", "enosys", "fallback", "einval", "kill", "forbid"])?;
     let mut entries = Vec::new();
+    for item in list(section, "forbid")? {
+        entries.push(forbidden(&item)?);
+    }
     for item in list(section, "allow")? {
         entries.push(allowed(&item)?);
     }
@@ -88,19 +94,60 @@ fn allowed(item: &Item<'_>) -> Result<Entry, PolicyError> {
         });
     }
     let rule = item.section()?;
-    rule.only(&["call", "arg", "bits", "is", "mask", "equals", "why"])?;
-    let condition = Condition {
-        arg: argument(&rule)?,
-        width: width(&rule)?,
-        test: test(&rule)?,
-        why: why(&rule)?,
-    };
-    fits(&rule, &condition)?;
+    rule.only(&["call", "arg", "bits", "is", "mask", "equals", "and", "why"])?;
     Ok(Entry {
         call: call(&rule.need("call", "\"the system call\"")?)?,
-        verdict: Verdict::Allow(Some(condition)),
+        verdict: Verdict::Allow(Some(condition(&rule, false)?)),
         place: item.place(),
     })
+}
+
+fn forbidden(item: &Item<'_>) -> Result<Entry, PolicyError> {
+    let rule = item.section()?;
+    rule.only(&[
+        "call", "arg", "bits", "is", "mask", "equals", "any", "not", "and", "why",
+    ])?;
+    Ok(Entry {
+        call: call(&rule.need("call", "\"the system call\"")?)?,
+        verdict: Verdict::Forbid(condition(&rule, true)?),
+        place: item.place(),
+    })
+}
+
+/// A rule: one check, and those of `and`.
+fn condition(rule: &Section<'_>, forbids: bool) -> Result<Condition, PolicyError> {
+    let mut checks = vec![check(rule, forbids)?];
+    if let Some(and) = rule.get("and") {
+        let more = if and.is_list() {
+            and.list()?
+        } else {
+            vec![and]
+        };
+        for item in more {
+            let section = item.section()?;
+            let known: &[&str] = if forbids {
+                &["arg", "bits", "is", "mask", "equals", "any", "not"]
+            } else {
+                &["arg", "bits", "is", "mask", "equals"]
+            };
+            section.only(known)?;
+            checks.push(check(&section, forbids)?);
+        }
+    }
+    Ok(Condition {
+        checks,
+        why: why(rule)?,
+    })
+}
+
+fn check(rule: &Section<'_>, forbids: bool) -> Result<Check, PolicyError> {
+    let check = Check {
+        arg: argument(rule)?,
+        width: width(rule)?,
+        test: test(rule, forbids)?,
+    };
+    fits(rule, &check)?;
+    Ok(check)
 }
 
 fn argument(rule: &Section<'_>) -> Result<u8, PolicyError> {
@@ -124,46 +171,64 @@ fn width(rule: &Section<'_>) -> Result<Width, PolicyError> {
     }
 }
 
-fn test(rule: &Section<'_>) -> Result<Test, PolicyError> {
-    match (rule.get("is"), rule.get("mask"), rule.get("equals")) {
-        (Some(is), None, None) => {
-            let values = is
-                .list()?
-                .iter()
-                .map(Item::integer)
-                .collect::<Result<Vec<_>, _>>()?;
-            if values.is_empty() {
-                return Err(is.refuse(
-                    "an empty list allows nothing",
-                    "list the allowed values or take the rule out",
-                ));
-            }
-            Ok(Test::Is(values))
+fn test(rule: &Section<'_>, forbids: bool) -> Result<Test, PolicyError> {
+    let form = ["is", "mask", "equals", "any", "not"].map(|name| rule.get(name));
+    match form {
+        [Some(is), None, None, None, None] => values(&is).map(Test::Is),
+        [None, Some(mask), Some(equals), None, None] => masked(&mask, &equals),
+        [None, None, None, Some(any), None] if forbids => Ok(Test::Any { mask: bits(&any)? }),
+        [None, None, None, None, Some(not)] if forbids => values(&not).map(Test::Not),
+        _ => {
+            let more = if forbids {
+                ", or any = bits, or not = [values]"
+            } else {
+                ""
+            };
+            Err(rule.place().refuse(
+                "does not say which values are meant",
+                format!("write either is = [values], or mask = bits and equals = bits{more}"),
+            ))
         }
-        (None, Some(mask), Some(equals)) => {
-            let (bits, wanted) = (mask.integer()?, equals.integer()?);
-            if bits == 0 {
-                return Err(mask.refuse(
-                    "a mask of 0 looks at nothing",
-                    "name the bits, or allow the call by its bare name",
-                ));
-            }
-            if wanted & !bits != 0 {
-                return Err(equals.refuse(
-                    "has bits that are not in the mask: never true",
-                    "add them to the mask or take them out",
-                ));
-            }
-            Ok(Test::Masked {
-                mask: bits,
-                equals: wanted,
-            })
-        }
-        _ => Err(rule.place().refuse(
-            "does not say what is allowed",
-            "write either is = [values], or mask = bits and equals = bits",
-        )),
     }
+}
+
+fn values(item: &Item<'_>) -> Result<Vec<u64>, PolicyError> {
+    let values: Vec<u64> = item
+        .list()?
+        .iter()
+        .map(Item::integer)
+        .collect::<Result<_, _>>()?;
+    if values.is_empty() {
+        return Err(item.refuse(
+            "an empty list says nothing",
+            "list the values or take the rule out",
+        ));
+    }
+    Ok(values)
+}
+
+fn bits(item: &Item<'_>) -> Result<u64, PolicyError> {
+    match item.integer()? {
+        0 => Err(item.refuse(
+            "a mask of 0 looks at nothing",
+            "name the bits, or the call by its bare name",
+        )),
+        bits => Ok(bits),
+    }
+}
+
+fn masked(mask: &Item<'_>, equals: &Item<'_>) -> Result<Test, PolicyError> {
+    let (mask, wanted) = (bits(mask)?, equals.integer()?);
+    if wanted & !mask != 0 {
+        return Err(equals.refuse(
+            "has bits that are not in the mask: never true",
+            "add them to the mask or take them out",
+        ));
+    }
+    Ok(Test::Masked {
+        mask,
+        equals: wanted,
+    })
 }
 
 fn why(rule: &Section<'_>) -> Result<String, PolicyError> {
@@ -178,12 +243,12 @@ fn why(rule: &Section<'_>) -> Result<String, PolicyError> {
 }
 
 /// Values that no 32-bit argument can have are a mistake about `bits`.
-fn fits(rule: &Section<'_>, condition: &Condition) -> Result<(), PolicyError> {
-    let largest = match &condition.test {
-        Test::Is(values) => values.iter().copied().max().unwrap_or(0),
-        Test::Masked { mask, .. } => *mask,
+fn fits(rule: &Section<'_>, check: &Check) -> Result<(), PolicyError> {
+    let largest = match &check.test {
+        Test::Is(values) | Test::Not(values) => values.iter().copied().max().unwrap_or(0),
+        Test::Masked { mask, .. } | Test::Any { mask } => *mask,
     };
-    if condition.width == Width::Bits32 && largest > u64::from(u32::MAX) {
+    if check.width == Width::Bits32 && largest > u64::from(u32::MAX) {
         return Err(rule.place().refuse(
             format!("{largest:#x} does not fit in 32 bits"),
             "write bits = 64 if the kernel reads the whole argument, or a smaller value",

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::PolicyError;
+use crate::forbid;
 use crate::rules::{Entry, Verdict};
 
 /// What a profile says about system calls.
@@ -21,19 +22,28 @@ pub struct Syscalls {
     pub einval: BTreeSet<String>,
     /// Calls that kill the cell.
     pub kill: BTreeSet<String>,
+    /// Arguments that nobody may allow, by call. They are refused as everything is that is not allowed.
+    pub forbid: BTreeMap<String, Vec<Condition>>,
 }
 
-/// A condition on one argument of an allowed call.
+/// What has to hold of an allowed call's arguments: all of its checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
+    /// One at least.
+    pub checks: Vec<Check>,
+    /// Why it is allowed, or forbidden.
+    pub why: String,
+}
+
+/// What has to hold of one argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
     /// Which argument, counted from 0.
     pub arg: u8,
     /// How much of the argument the kernel reads.
     pub width: Width,
     /// What has to hold.
     pub test: Test,
-    /// Why it is allowed.
-    pub why: String,
 }
 
 /// How much of an argument the kernel reads. Comparing more lets programs fail for nothing; comparing less lets them
@@ -58,18 +68,45 @@ pub enum Test {
         /// What they have to be.
         equals: u64,
     },
+    /// At least one of these bits is set. Only to forbid.
+    Any {
+        /// The bits.
+        mask: u64,
+    },
+    /// It is none of these. Only to forbid: a list of what is allowed names it.
+    Not(Vec<u64>),
 }
 
 impl Condition {
+    /// Whether a call's arguments fulfil it, as the kernel would read them.
+    pub fn holds(&self, arguments: &[u64; 6]) -> bool {
+        self.checks.iter().all(|check| {
+            arguments
+                .get(usize::from(check.arg))
+                .is_some_and(|argument| check.holds(*argument))
+        })
+    }
+}
+
+impl Check {
     /// Whether an argument fulfils it, as the kernel would read the argument.
     pub fn holds(&self, argument: u64) -> bool {
-        let argument = match self.width {
-            Width::Bits32 => argument & u64::from(u32::MAX),
-            Width::Bits64 => argument,
-        };
+        let argument = self.width.of(argument);
         match &self.test {
             Test::Is(values) => values.contains(&argument),
             Test::Masked { mask, equals } => argument & mask == *equals,
+            Test::Any { mask } => argument & mask != 0,
+            Test::Not(values) => !values.contains(&argument),
+        }
+    }
+}
+
+impl Width {
+    /// The part of an argument that the kernel reads.
+    pub(crate) fn of(self, argument: u64) -> u64 {
+        match self {
+            Width::Bits32 => argument & u64::from(u32::MAX),
+            Width::Bits64 => argument,
         }
     }
 }
@@ -78,11 +115,14 @@ impl Syscalls {
     /// Whether a call with these arguments goes through.
     pub fn allows(&self, name: &str, arguments: &[u64; 6]) -> bool {
         self.allow.get(name).is_some_and(|conditions| {
-            conditions.is_empty()
-                || conditions
-                    .iter()
-                    .any(|condition| condition.holds(arguments[usize::from(condition.arg)]))
+            conditions.is_empty() || conditions.iter().any(|one| one.holds(arguments))
         })
+    }
+
+    /// The rule that forbids a call with these arguments to every profile.
+    pub fn forbids(&self, name: &str, arguments: &[u64; 6]) -> Option<&Condition> {
+        let rules = self.forbid.get(name)?;
+        rules.iter().find(|rule| rule.holds(arguments))
     }
 
     /// Merges what the files say, the profile's own entries last.
@@ -94,7 +134,12 @@ impl Syscalls {
             .partition(|entry| entry.verdict == Verdict::Kill);
         let mut merged = Syscalls::default();
         for entry in kills.into_iter().chain(others) {
-            if let Some(earlier) = first.get(entry.call.as_str()) {
+            if let Verdict::Allow(condition) = &entry.verdict {
+                forbid::check(entry, condition.as_ref(), entries)?;
+            }
+            if matches!(entry.verdict, Verdict::Forbid(_)) {
+                // Only some of its arguments: that is no contradiction to an entry for others.
+            } else if let Some(earlier) = first.get(entry.call.as_str()) {
                 agree(earlier, entry)?;
             } else {
                 first.insert(&entry.call, entry);
@@ -121,6 +166,12 @@ impl Syscalls {
             Verdict::Fallback => drop(self.fallback.insert(call)),
             Verdict::Einval => drop(self.einval.insert(call)),
             Verdict::Kill => drop(self.kill.insert(call)),
+            Verdict::Forbid(condition) => {
+                let rules = self.forbid.entry(call).or_default();
+                if !rules.contains(condition) {
+                    rules.push(condition.clone());
+                }
+            }
         }
     }
 }

@@ -26,7 +26,8 @@ fn under(language: &str, program: &str) -> Option<Ran> {
     if profile.absent().is_some() || !Path::new(PYTHON).exists() {
         return None;
     }
-    let filter = profile.compile(arch).expect("compiles");
+    let filter =
+        glovebox_policies::filter(&profile.name, &profile.syscalls, arch).expect("compiles");
     let dir = tempfile::tempdir().expect("a directory");
     let at = |name: &str| dir.path().join(name);
     fs::write(

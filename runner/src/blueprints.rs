@@ -58,7 +58,7 @@ impl Languages {
 }
 
 fn blueprint(profile: &Profile, arch: Arch) -> Result<Blueprint, PolicyError> {
-    let filter = profile.compile(arch)?;
+    let filter = glovebox_policies::filter(&profile.name, &profile.syscalls, arch)?;
     let path = |optional: bool| {
         move |path: &std::path::PathBuf| RootPath {
             host: path.clone(),

@@ -81,7 +81,7 @@ fn denied(plan: &Plan, evidence: &Evidence) -> Vec<Denied> {
     let named = evidence.refused.iter().map(|call| {
         let syscall = syscall_name(plan.arch, call.nr);
         Denied {
-            hint: hint(&syscall),
+            hint: hint(&syscall, None),
             syscall,
             count: call.count,
         }

@@ -94,7 +94,7 @@ fn languages(catalog: &Catalog) -> Table {
     for profile in catalog.profiles() {
         match profile.absent() {
             None => {
-                let detail = profile.interpreter().display().to_string();
+                let detail = profile.version.first().cloned().unwrap_or_default();
                 table.add_row([profile.name.as_str(), "present", &detail, ""]);
             }
             Some(absent) => {
