@@ -63,6 +63,17 @@ impl Catalog {
         &self.profiles
     }
 
+    /// This catalog with `profile` in place of the one of that name: for one that was widened by what was learned.
+    #[must_use]
+    pub fn with(mut self, profile: Profile) -> Catalog {
+        for own in &mut self.profiles {
+            if own.name == profile.name {
+                own.clone_from(&profile);
+            }
+        }
+        self
+    }
+
     /// The name or alias closest to one that is not known.
     pub fn nearest(&self, language: &str) -> Option<&str> {
         nearest(language, self.profiles.iter().flat_map(Profile::names))

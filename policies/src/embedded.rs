@@ -12,9 +12,13 @@ macro_rules! files {
 pub(crate) type File = (&'static str, &'static str, &'static str);
 
 /// The profiles.
-pub(crate) const PROFILES: &[File] = files!("profiles": "nodejs", "python");
+pub(crate) const PROFILES: &[File] = files!("profiles":
+    "bash", "c", "cpp", "go", "java", "lua", "nodejs", "perl",
+    "php", "python", "r", "ruby", "rust", "sqlite", "typescript",
+);
 
 /// The groups.
 pub(crate) const GROUPS: &[File] = files!("groups":
-    "base", "dangerous", "debian", "events", "files", "jit", "processes", "sockets_local", "sockets_proxy", "threads",
+    "base", "dangerous", "debian", "env", "events", "files", "jit", "libraries", "processes", "sockets_local",
+    "sockets_proxy", "threads",
 );

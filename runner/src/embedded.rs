@@ -43,38 +43,48 @@ pub fn run_one(
     body: Vec<u8>,
     echo: Echo,
 ) -> Result<(JobResult, Vec<Layer>), EmbeddedError> {
+    block_on(async {
+        let cells = Cells::open(link, 1).await?;
+        let layers = cells.layers().to_vec();
+        let store = MemoryStore::new(echo);
+        let pipeline = Arc::new(Pipeline {
+            runner: "embedded".to_owned(),
+            languages,
+            cells,
+            store: Store::Memory(store.clone()),
+            cancellations: Cancellations::default(),
+        });
+        let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));
+        cancellable(handled, &pipeline.cancellations).await?;
+        let result = store.take().ok_or(EmbeddedError::NoResult)?;
+        Ok((result, layers))
+    })
+}
+
+/// Runs a future in a runtime of its own, within this thread.
+pub(crate) fn block_on<T>(
+    future: impl Future<Output = Result<T, EmbeddedError>>,
+) -> Result<T, EmbeddedError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(EmbeddedError::Runtime)?
-        .block_on(async {
-            let cells = Cells::open(link, 1).await?;
-            let layers = cells.layers().to_vec();
-            let store = MemoryStore::new(echo);
-            let pipeline = Arc::new(Pipeline {
-                runner: "embedded".to_owned(),
-                languages,
-                cells,
-                store: Store::Memory(store.clone()),
-                cancellations: Cancellations::default(),
-            });
-            let mut terminate = signal(SignalKind::terminate()).map_err(EmbeddedError::Runtime)?;
-            let mut interrupt = signal(SignalKind::interrupt()).map_err(EmbeddedError::Runtime)?;
-            let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));
-            tokio::pin!(handled);
-            tokio::select! {
-                () = &mut handled => {}
-                _ = terminate.recv() => pipeline.cancel_and_finish(&mut handled).await,
-                _ = interrupt.recv() => pipeline.cancel_and_finish(&mut handled).await,
-            }
-            let result = store.take().ok_or(EmbeddedError::NoResult)?;
-            Ok((result, layers))
-        })
+        .block_on(future)
 }
 
-impl Pipeline {
-    async fn cancel_and_finish(&self, handled: &mut (impl Future<Output = ()> + Unpin)) {
-        self.cancellations.cancel_all();
-        handled.await;
+/// Finishes `future`; SIGINT and SIGTERM cancel what it runs, and it is waited for all the same.
+pub(crate) async fn cancellable<T>(
+    future: impl Future<Output = T>,
+    cancellations: &Cancellations,
+) -> Result<T, EmbeddedError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(EmbeddedError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(EmbeddedError::Runtime)?;
+    tokio::pin!(future);
+    tokio::select! {
+        done = &mut future => return Ok(done),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
+    cancellations.cancel_all();
+    Ok(future.await)
 }

@@ -101,8 +101,8 @@ impl Pipeline {
         };
         let tap = self.store.tap(job);
         match self.cells.launch(&slot, &plan, registration, tap).await {
-            Ok(Launched::Ended(runs)) => {
-                let outcome = outcome::judge(&plan, &runs);
+            Ok(Launched::Ended(ended)) => {
+                let outcome = outcome::judge(&plan, *ended);
                 let result = outcome::compose(job, &plan, outcome, &self.runner);
                 self.answer(delivery, job, result).await
             }

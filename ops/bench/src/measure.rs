@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use glovebox_cell::{AllowMissing, Limits, WardenConfig, supervise};
 use glovebox_policies::Catalog;
-use glovebox_runner::prepare;
+use glovebox_runner::{Wanted, prepare};
+use glovebox_schemas::job::Job;
 
 use crate::cell::Cells;
 use crate::report::{self, Report, Row, Summary};
@@ -60,7 +61,7 @@ fn cold(
         disk: ceilings.disk,
         processes: ceilings.processes,
     };
-    let (_, blueprints) = prepare(catalog, Some(language))?;
+    let (_, blueprints) = prepare(catalog, Vec::new(), &Wanted::Job(&Job::new(language)))?;
     let config = WardenConfig {
         blueprints,
         slots: 1,

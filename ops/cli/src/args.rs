@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use glovebox_schemas::job::JobId;
 
 const EXIT_CODES: &str = "\
@@ -30,6 +30,9 @@ pub(crate) enum Command {
     Result(IdArgs),
     /// Cancel a job, queued or running
     Cancel(IdArgs),
+    /// Look at profiles, check them, learn what a program needs
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Tell what this host can and can't isolate, and how to mend it
     Doctor(DoctorArgs),
     /// Write the JSON Schemas of the documents
@@ -107,6 +110,21 @@ pub(crate) struct RunnerArgs {
     /// How long running jobs may go on after SIGTERM, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) drain: u64,
+    #[command(flatten)]
+    pub(crate) isolation: IsolationArgs,
+}
+
+/// What to do with profiles.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Run a program in isolation and print the lines that its profile lacks
+    Learn(LearnArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LearnArgs {
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
     #[command(flatten)]
     pub(crate) isolation: IsolationArgs,
 }

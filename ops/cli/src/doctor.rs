@@ -8,7 +8,7 @@ use std::sync::Arc;
 use comfy_table::{Table, presets};
 use glovebox_cell::{Layer, LayerState, probe, supervise};
 use glovebox_policies::Catalog;
-use glovebox_runner::run_one;
+use glovebox_runner::{Wanted, run_one};
 use glovebox_schemas::job::Job;
 use glovebox_schemas::result::Status;
 
@@ -38,7 +38,7 @@ fn try_run(args: &DoctorArgs) -> Result<ExitCode, ExitCode> {
     };
     let mut job = Job::new(language);
     job.code = Some(code.to_owned());
-    let (languages, config) = isolation::warden(catalog, Some(language), 1, &args.isolation)?;
+    let (languages, config) = isolation::warden(catalog, &Wanted::Job(&job), 1, &args.isolation)?;
     let code = supervise(&config, move |link| {
         let echo = Arc::new(|_: &'static str, _: &[u8]| {});
         match run_one(link, languages, job.to_wire_json(), echo) {

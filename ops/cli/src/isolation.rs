@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use glovebox_cell::{AllowMissing, Layer, LayerState, WardenConfig};
 use glovebox_policies::Catalog;
-use glovebox_runner::{EmbeddedError, Languages, LaunchError, prepare};
+use glovebox_runner::{EmbeddedError, Languages, LaunchError, Wanted, prepare};
 
 use crate::args::{IsolationArgs, LayerArg};
 use crate::report::{HOST, USAGE, fail, note};
@@ -16,15 +16,15 @@ pub(crate) fn catalog() -> Result<Catalog, ExitCode> {
     Catalog::load(dir.as_deref()).map_err(|error| fail(USAGE, &error, ""))
 }
 
-/// Compiles the profiles, or the one that is asked for, and decides what the warden is started with.
+/// Compiles the profiles that are wanted, and decides what the warden is started with.
 pub(crate) fn warden(
     catalog: Catalog,
-    only: Option<&str>,
+    wanted: &Wanted<'_>,
     slots: u16,
     args: &IsolationArgs,
 ) -> Result<(Languages, WardenConfig), ExitCode> {
     let (languages, blueprints) =
-        prepare(catalog, only).map_err(|error| fail(USAGE, &error, ""))?;
+        prepare(catalog, Vec::new(), wanted).map_err(|error| fail(USAGE, &error, ""))?;
     let config = WardenConfig {
         blueprints,
         slots,

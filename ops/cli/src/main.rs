@@ -3,6 +3,7 @@
 mod args;
 mod doctor;
 mod isolation;
+mod learn;
 mod program;
 mod queue;
 mod report;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         args::Command::Wait(args) => queue::wait(args),
         args::Command::Result(args) => queue::result(args),
         args::Command::Cancel(args) => queue::cancel(args),
+        args::Command::Policy(args::PolicyCommand::Learn(args)) => learn::run(args),
         args::Command::Doctor(args) => doctor::run(args),
         args::Command::Schemas(args) => schemas::run(args),
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use glovebox_cell::supervise;
-use glovebox_runner::run_one;
+use glovebox_runner::{Wanted, run_one};
 use glovebox_schemas::result::{JobResult, Status};
 use nix::sys::signal::Signal;
 
@@ -22,7 +22,7 @@ fn try_run(args: &RunArgs) -> Result<ExitCode, ExitCode> {
     let mut job = program::job(&args.program, &catalog)
         .map_err(|error| fail(USAGE, &error, &error.mend()))?;
     job.stream = !args.json;
-    let (languages, config) = isolation::warden(catalog, Some(&job.language), 1, &args.isolation)?;
+    let (languages, config) = isolation::warden(catalog, &Wanted::Job(&job), 1, &args.isolation)?;
     let json = args.json;
     let code = supervise(&config, move |link| {
         let echo = Arc::new(echo);

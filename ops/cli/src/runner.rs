@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use glovebox_cell::supervise;
-use glovebox_runner::{RunnerConfig, RunnerError, run as work};
+use glovebox_runner::{RunnerConfig, RunnerError, Wanted, run as work};
 use glovebox_schemas::names::is_lane;
 
 use crate::args::RunnerArgs;
@@ -26,7 +26,8 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     }
     let slots = args.slots.unwrap_or_else(processors);
     let catalog = isolation::catalog()?;
-    let (languages, warden) = isolation::warden(catalog, None, slots, &args.isolation)?;
+    let (languages, warden) =
+        isolation::warden(catalog, &Wanted::Everything, slots, &args.isolation)?;
     let config = RunnerConfig {
         name: args.name.clone().unwrap_or_else(default_name),
         slots,

@@ -11,6 +11,8 @@ pub struct Evidence {
     pub ending: Ending,
     /// The refused calls, each once, in the order in which they were first made.
     pub refused: Vec<RefusedCall>,
+    /// The first different ones with their arguments, in the order in which they were made.
+    pub calls: Vec<Call>,
     /// The kernel killed a process of the cell because its memory limit was reached.
     pub out_of_memory: bool,
     /// How many forks and threads the limit of processes refused.
@@ -73,7 +75,14 @@ pub struct RefusedCall {
     pub nr: u32,
     /// How often.
     pub count: u64,
-    /// Its arguments when it was first made.
+}
+
+/// A refused call as it was made. What a pointer among the arguments leads to is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Its number on this architecture.
+    pub nr: u32,
+    /// Its arguments.
     pub args: [u64; 6],
 }
 

@@ -22,7 +22,7 @@ mod sys;
 mod warden;
 
 pub use blueprint::{Blueprint, Filter, Limits, Refusal, Without};
-pub use evidence::{Ending, Evidence, KillReason, RefusedCall, Usage};
+pub use evidence::{Call, Ending, Evidence, KillReason, RefusedCall, Usage};
 pub use host::{Layer, LayerState, probe};
 pub use protocol::{Event, FileSpec, Launch, Request};
 pub use step::Step;

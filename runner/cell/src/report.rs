@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-use crate::evidence::RefusedCall;
+use crate::evidence::{Call, RefusedCall};
 use crate::step::Step;
 
 /// How many different refused calls are told apart; programs that make more are told the first.
 const REFUSED_KINDS: usize = 64;
+/// How many different refused calls are kept with their arguments.
+const REFUSED_CALLS: usize = 256;
 
 const ENDED_NOT: u32 = 0;
 const ENDED_CODE: u32 = 1;
@@ -51,13 +53,29 @@ pub(crate) struct Report {
     ended: AtomicU32,
     ended_value: AtomicI32,
     refused: [RefusedSlot; REFUSED_KINDS],
+    /// How many of the calls below there are.
+    calls_made: AtomicU32,
+    calls: [CallSlot; REFUSED_CALLS],
 }
 
 struct RefusedSlot {
     /// The call's number plus one; zero is an empty place.
     nr: AtomicU32,
     count: AtomicU64,
+}
+
+struct CallSlot {
+    nr: AtomicU32,
     args: [AtomicU64; 6],
+}
+
+impl CallSlot {
+    fn call(&self) -> Call {
+        Call {
+            nr: self.nr.load(Ordering::Relaxed),
+            args: self.args.each_ref().map(|arg| arg.load(Ordering::Relaxed)),
+        }
+    }
 }
 
 impl Report {
@@ -72,10 +90,8 @@ impl Report {
         for slot in &self.refused {
             slot.nr.store(0, Ordering::Relaxed);
             slot.count.store(0, Ordering::Relaxed);
-            for arg in &slot.args {
-                arg.store(0, Ordering::Relaxed);
-            }
         }
+        self.calls_made.store(0, Ordering::Relaxed);
         self.ended.store(ENDED_NOT, Ordering::Release);
     }
 
@@ -136,21 +152,40 @@ impl Report {
         }
     }
 
-    pub(crate) fn count_refused(&self, nr: u32, args: [u64; 6]) {
-        let tag = nr.wrapping_add(1);
+    /// Counts a refused call, and keeps it if it is not among those that are kept.
+    pub(crate) fn refuse(&self, call: Call) {
+        self.keep(call);
+        let tag = call.nr.wrapping_add(1);
         for slot in &self.refused {
             let there = slot.nr.load(Ordering::Relaxed);
-            if there == 0 {
-                for (place, arg) in slot.args.iter().zip(args) {
-                    place.store(arg, Ordering::Relaxed);
-                }
-                slot.nr.store(tag, Ordering::Relaxed);
-            }
             if there == tag || there == 0 {
+                slot.nr.store(tag, Ordering::Relaxed);
                 slot.count.fetch_add(1, Ordering::Release);
                 return;
             }
         }
+    }
+
+    fn keep(&self, call: Call) {
+        let made = self.calls_made.load(Ordering::Relaxed);
+        let kept = self.calls.get(..made as usize).unwrap_or_default();
+        if kept.iter().any(|slot| slot.call() == call) {
+            return;
+        }
+        if let Some(slot) = self.calls.get(made as usize) {
+            for (place, arg) in slot.args.iter().zip(call.args) {
+                place.store(arg, Ordering::Relaxed);
+            }
+            slot.nr.store(call.nr, Ordering::Relaxed);
+            self.calls_made.store(made + 1, Ordering::Release);
+        }
+    }
+
+    /// The first different refused calls, in the order in which they were made.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let made = self.calls_made.load(Ordering::Acquire) as usize;
+        let kept = self.calls.get(..made).unwrap_or_default();
+        kept.iter().map(CallSlot::call).collect()
     }
 
     pub(crate) fn refused(&self) -> Vec<RefusedCall> {
@@ -161,7 +196,6 @@ impl Report {
             .map(|(slot, count)| RefusedCall {
                 nr: slot.nr.load(Ordering::Relaxed).wrapping_sub(1),
                 count,
-                args: slot.args.each_ref().map(|arg| arg.load(Ordering::Relaxed)),
             })
             .collect()
     }

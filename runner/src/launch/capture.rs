@@ -3,6 +3,7 @@
 //! Must never keep more of a stream than its limit, and never stop reading before the pipe's end: a
 //! full pipe would hold a program that is about to end.
 
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
 use nix::fcntl::OFlag;
@@ -19,6 +20,15 @@ pub(crate) const STDERR: &str = "stderr";
 
 /// Read at one time; the size of a pipe's buffer (pipe(7)).
 const CHUNK: usize = 64 * 1024;
+
+/// Where the beginning of a stream is kept, and how many bytes of it.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// In memory, for the result.
+    Memory(u64),
+    /// In a file that is open for writing.
+    File(std::fs::File, u64),
+}
 
 /// One stream as far as it was kept.
 #[derive(Clone, Debug, Default)]
@@ -56,14 +66,17 @@ pub(super) async fn feed(sender: Option<pipe::Sender>, content: &[u8]) {
     }
 }
 
-/// Reads a stream to its end, keeps the first `most` bytes of it, and says when it is more.
+/// Reads a stream to its end, keeps the beginning of it, and says when it is more.
 pub(super) async fn read(
     mut receiver: pipe::Receiver,
-    most: usize,
+    keep: &Keep,
     tap: Option<StreamTap>,
     flooded: &Notify,
 ) -> Captured {
     let mut captured = Captured::default();
+    let mut room = match keep {
+        Keep::Memory(most) | Keep::File(_, most) => usize::try_from(*most).unwrap_or(usize::MAX),
+    };
     let mut chunk = vec![0u8; CHUNK];
     loop {
         let length = match receiver.read(&mut chunk).await {
@@ -75,9 +88,17 @@ pub(super) async fn read(
                 return captured;
             }
         };
-        let room = most - captured.bytes.len();
         let kept = chunk.get(..length.min(room)).unwrap_or_default();
-        captured.bytes.extend_from_slice(kept);
+        match keep {
+            Keep::Memory(_) => captured.bytes.extend_from_slice(kept),
+            Keep::File(file, _) => {
+                if let Err(error) = (&mut &*file).write_all(kept) {
+                    tracing::error!(%error, "what the program prints could not be written down");
+                    captured.truncated = true;
+                    flooded.notify_one();
+                }
+            }
+        }
         if let Some(tap) = &tap
             && !kept.is_empty()
         {
@@ -87,5 +108,6 @@ pub(super) async fn read(
             captured.truncated = true;
             flooded.notify_one();
         }
+        room -= kept.len();
     }
 }

@@ -19,6 +19,7 @@ use super::{LaunchError, io, lend};
 const WARDEN_WITHIN: Duration = Duration::from_secs(10);
 
 type Answer = Result<Evidence, LaunchError>;
+type DoorFds = [OwnedFd; 2];
 
 /// The way to whichever warden lives.
 pub(crate) struct Line {
@@ -28,15 +29,28 @@ pub(crate) struct Line {
 struct Shared {
     /// `None` between the death of one warden and the birth of the next.
     socket: watch::Sender<Option<Arc<UnixDatagram>>>,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    waiting: Mutex<HashMap<u64, Waiting>>,
+}
+
+/// Who waits for a cell: for its end, and until then for the sockets of its network.
+struct Waiting {
+    ended: oneshot::Sender<Answer>,
+    doors: Option<oneshot::Sender<DoorFds>>,
 }
 
 /// A cell that was asked for.
 pub(crate) struct CellHandle {
     ended: oneshot::Receiver<Answer>,
+    doors: oneshot::Receiver<DoorFds>,
 }
 
 impl CellHandle {
+    /// Waits for the sockets of the cell's network, which come before the cell itself: the HTTP proxy's and
+    /// the SOCKS proxy's. `None` if it was not made.
+    pub(crate) async fn doors(&mut self) -> Option<DoorFds> {
+        (&mut self.doors).await.ok()
+    }
+
     /// Waits until the cell is gone, or was never made.
     pub(crate) async fn ended(&mut self) -> Answer {
         (&mut self.ended)
@@ -67,7 +81,12 @@ impl Line {
         beside: &[&OwnedFd],
     ) -> Result<CellHandle, LaunchError> {
         let (answer, ended) = oneshot::channel();
-        self.shared.lock().insert(ticket, answer);
+        let (sockets, doors) = oneshot::channel();
+        let waiting = Waiting {
+            ended: answer,
+            doors: Some(sockets),
+        };
+        self.shared.lock().insert(ticket, waiting);
         let request = Request::Launch {
             slot,
             ticket,
@@ -77,7 +96,7 @@ impl Line {
         if sent.is_err() {
             self.shared.lock().remove(&ticket);
         }
-        sent.map(|()| CellHandle { ended })
+        sent.map(|()| CellHandle { ended, doors })
     }
 
     /// Ends a cell before its time. If the warden is gone, so is the cell.
@@ -132,7 +151,7 @@ impl Shared {
     }
 
     async fn listen_to(&self, socket: &UnixDatagram) {
-        while let Ok(Some(event)) = receive(socket).await {
+        while let Ok(Some((event, descriptors))) = receive(socket).await {
             let (ticket, answer) = match event {
                 Event::Ended { ticket, evidence } => (ticket, Ok(evidence)),
                 Event::Failed {
@@ -140,35 +159,50 @@ impl Shared {
                     step,
                     errno,
                 } => (ticket, Err(LaunchError::Step { step, errno })),
-                Event::Ready { .. } | Event::Unable { .. } | Event::Doors { .. } => continue,
+                Event::Doors { ticket } => {
+                    self.hand_over_doors(ticket, descriptors);
+                    continue;
+                }
+                Event::Ready { .. } | Event::Unable { .. } => continue,
             };
             if let Some(waiting) = self.lock().remove(&ticket) {
                 // A caller that has given up does not need the answer.
-                waiting.send(answer).unwrap_or_default();
+                waiting.ended.send(answer).unwrap_or_default();
             }
+        }
+    }
+
+    fn hand_over_doors(&self, ticket: u64, descriptors: Vec<OwnedFd>) {
+        let mut waiting = self.lock();
+        let doors = waiting
+            .get_mut(&ticket)
+            .and_then(|waiting| waiting.doors.take());
+        if let (Some(doors), Ok(sockets)) = (doors, <DoorFds>::try_from(descriptors)) {
+            // A caller without a use for them closes them.
+            doors.send(sockets).map_err(drop).unwrap_or_default();
         }
     }
 
     fn abandon_all(&self) {
         for (_, waiting) in self.lock().drain() {
             waiting
+                .ended
                 .send(Err(LaunchError::WardenDied))
                 .unwrap_or_default();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Answer>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn receive(socket: &UnixDatagram) -> std::io::Result<Option<Event>> {
+async fn receive(socket: &UnixDatagram) -> std::io::Result<Option<(Event, Vec<OwnedFd>)>> {
     socket
         .async_io(Interest::READABLE, || {
             protocol::receive(socket.as_fd()).map_err(std::io::Error::from)
         })
         .await
-        .map(|received| received.map(|(event, _)| event))
 }
 
 /// The socket of the next warden, once it says that it can make cells.
@@ -184,8 +218,10 @@ async fn next_warden(link: &UnixDatagram) -> Result<(Arc<UnixDatagram>, Vec<Laye
         .map_err(io("waiting for a warden"))?;
     let socket = watch_socket(socket)?;
     match receive(&socket).await {
-        Ok(Some(Event::Ready { layers })) => Ok((Arc::new(socket), layers)),
-        Ok(Some(Event::Unable { message, mend })) => Err(LaunchError::Unable { message, mend }),
+        Ok(Some((Event::Ready { layers }, _))) => Ok((Arc::new(socket), layers)),
+        Ok(Some((Event::Unable { message, mend }, _))) => {
+            Err(LaunchError::Unable { message, mend })
+        }
         _ => Err(LaunchError::WardenDied),
     }
 }

@@ -16,6 +16,7 @@ const MOST_HEAD_BYTES: u32 = 16 * 1024;
 pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) content: Vec<u8>,
+    pub(crate) executable: bool,
     /// There was no room for its content.
     pub(crate) omitted: bool,
 }
@@ -39,6 +40,7 @@ pub(super) async fn read(pipe: Option<pipe::Receiver>, most: u64) -> io::Result<
         files.push(File {
             path: String::from_utf8_lossy(&head.path).into_owned(),
             content,
+            executable: head.executable,
             omitted: head.omitted,
         });
     }

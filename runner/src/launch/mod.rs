@@ -6,21 +6,24 @@
 mod capture;
 mod client;
 mod files;
+mod run;
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use glovebox_cell::{Ending, Evidence, FileSpec, KillReason, Launch, Layer, Link, Step};
+use glovebox_cell::{Ending, Evidence, KillReason, Layer, Link, Step};
+use glovebox_gate::{Account, Gate};
 use glovebox_schemas::result::ErrorInfo;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::cancel::Registration;
-use crate::plan::{Plan, Run};
+use crate::plan::{Input, Plan};
 use crate::result::Tap;
-pub(crate) use capture::Captured;
+pub(crate) use capture::{Captured, Keep};
 pub(crate) use client::Line;
 pub(crate) use files::File;
+pub(crate) use run::Order;
 
 /// Why a cell could not be had. Always our failure.
 #[derive(Debug, thiserror::Error)]
@@ -96,9 +99,17 @@ pub(crate) fn vanished() -> ErrorInfo {
 /// What became of a plan.
 pub(crate) enum Launched {
     /// Its runs ended, each with what is known of it.
-    Ended(Vec<RunEnded>),
+    Ended(Box<Ended>),
     /// The runner is stopping: the job is to be given back.
     Interrupted,
+}
+
+/// The cells of a job, each with what it left.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// The compiler's, if there is one. If it failed, nothing else was started.
+    pub(crate) compile: Option<RunEnded>,
+    pub(crate) runs: Vec<RunEnded>,
 }
 
 /// One run that ended.
@@ -108,6 +119,8 @@ pub(crate) struct RunEnded {
     pub(crate) stdout: Captured,
     pub(crate) stderr: Captured,
     pub(crate) files: Vec<File>,
+    /// What it reached through the gate.
+    pub(crate) account: Account,
     pub(crate) started_at: jiff::Timestamp,
 }
 
@@ -126,6 +139,8 @@ pub(crate) struct Cells {
     free: Mutex<Vec<u16>>,
     tickets: AtomicU64,
     slots: u16,
+    /// Started with the first job that has a network.
+    gate: OnceLock<Gate>,
 }
 
 /// Why a job was not given a slot.
@@ -165,6 +180,7 @@ impl Cells {
             free: Mutex::new((0..slots).rev().collect()),
             tickets: AtomicU64::new(1),
             slots,
+            gate: OnceLock::new(),
         })
     }
 
@@ -200,7 +216,8 @@ impl Cells {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a plan, one run after the other, each in a fresh cell of the slot.
+    /// Compiles the program if its language is compiled, and runs it: once, or once a test, each time in a
+    /// fresh cell of the slot.
     pub(crate) async fn launch(
         &self,
         slot: &Slot<'_>,
@@ -208,115 +225,59 @@ impl Cells {
         registration: &Registration,
         tap: Option<Tap>,
     ) -> Result<Launched, LaunchError> {
-        let slot = slot.number;
-        let mut ended = Vec::with_capacity(plan.runs.len());
-        for run in &plan.runs {
-            let one = self.run(slot, plan, run, registration, tap.clone()).await?;
-            match one.evidence.ending {
-                Ending::Killed(KillReason::Shutdown) => return Ok(Launched::Interrupted),
-                Ending::Vanished => return Err(LaunchError::Vanished),
-                Ending::Killed(KillReason::Cancelled) => {
-                    ended.push(one);
-                    break;
-                }
-                _ => ended.push(one),
+        let mut ended = Ended::default();
+        let mut made = Vec::new();
+        if let Some(compile) = &plan.compile {
+            let order = Order::compiler(compile, &plan.files);
+            let mut one = self.run(slot, &order, registration, None).await?;
+            if let Some(interrupted) = gone(&one)? {
+                return Ok(interrupted);
+            }
+            made = artifacts(&mut one.files);
+            let succeeded = one.evidence.ending == Ending::Code(0) && !one.over_limit();
+            ended.compile = Some(one);
+            if !succeeded || made.is_empty() {
+                return Ok(Launched::Ended(Box::new(ended)));
             }
         }
-        Ok(Launched::Ended(ended))
-    }
-
-    async fn run(
-        &self,
-        slot: u16,
-        plan: &Plan,
-        run: &Run,
-        registration: &Registration,
-        tap: Option<Tap>,
-    ) -> Result<RunEnded, LaunchError> {
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let (stdin, feed) = capture::stdin(&run.stdin)?;
-        let (stdout, stdout_end) = capture::pipe()?;
-        let (stderr, stderr_end) = capture::pipe()?;
-        let (files, files_end) = match plan.outputs.is_empty() {
-            true => (None, None),
-            false => capture::pipe().map(|(ours, theirs)| (Some(ours), Some(theirs)))?,
-        };
-        let contents: Vec<&[u8]> = plan
-            .files
-            .iter()
-            .map(|(_, bytes)| bytes.as_slice())
-            .collect();
-        let (memfd, launch_bytes) = glovebox_cell::protocol::pack(&launch(plan, run), &contents)
-            .map_err(io("packing the launch"))?;
-        let beside: Vec<&OwnedFd> = [&stdin, &stdout_end, &stderr_end, &memfd]
-            .into_iter()
-            .chain(&files_end)
-            .collect();
-        let started_at = jiff::Timestamp::now();
-        let cell = self
-            .line
-            .launch(slot, ticket, launch_bytes, &beside)
-            .await?;
-        drop((stdin, stdout_end, stderr_end, files_end, memfd));
-
-        let flooded = Arc::new(tokio::sync::Notify::new());
-        let most = usize::try_from(plan.output_bytes).unwrap_or(usize::MAX);
-        let out_tap = tap.clone().map(|tap| tap.of(capture::STDOUT));
-        let err_tap = tap.map(|tap| tap.of(capture::STDERR));
-        let (evidence, stdout, stderr, files, ()) = tokio::join!(
-            self.attend(cell, slot, ticket, registration, &flooded),
-            capture::read(stdout, most, out_tap, &flooded),
-            capture::read(stderr, most, err_tap, &flooded),
-            files::read(files, plan.output_bytes),
-            capture::feed(feed, &run.stdin),
-        );
-        Ok(RunEnded {
-            evidence: evidence?,
-            stdout,
-            stderr,
-            files: files.map_err(io("reading the job's output files"))?,
-            started_at,
-        })
-    }
-
-    /// Waits for the end that the warden reports, and passes on what ends the cell before its time.
-    async fn attend(
-        &self,
-        mut cell: client::CellHandle,
-        slot: u16,
-        ticket: u64,
-        registration: &Registration,
-        flooded: &tokio::sync::Notify,
-    ) -> Result<Evidence, LaunchError> {
-        let reason = tokio::select! {
-            ended = cell.ended() => return ended,
-            () = flooded.notified() => KillReason::Output,
-            () = registration.cancelled() => KillReason::Cancelled,
-            () = registration.interrupted() => KillReason::Shutdown,
-        };
-        self.line.kill(slot, ticket, reason).await;
-        cell.ended().await
+        for run in &plan.runs {
+            let order = Order::program(plan, run, &made);
+            let one = self.run(slot, &order, registration, tap.clone()).await?;
+            if let Some(interrupted) = gone(&one)? {
+                return Ok(interrupted);
+            }
+            let cancelled = one.evidence.ending == Ending::Killed(KillReason::Cancelled);
+            ended.runs.push(one);
+            if cancelled {
+                break;
+            }
+        }
+        Ok(Launched::Ended(Box::new(ended)))
     }
 }
 
-fn launch(plan: &Plan, run: &Run) -> Launch {
-    Launch {
-        blueprint: plan.blueprint,
-        limits: plan.limits,
-        argv: run.argv.clone(),
-        env: plan.env.clone(),
-        files: plan
-            .files
-            .iter()
-            .map(|(path, content)| FileSpec {
-                path: path.clone(),
-                size: content.len() as u64,
-                executable: false,
-            })
-            .collect(),
-        outputs: plan.outputs.clone(),
-        outputs_bytes: plan.output_bytes,
+/// What ends a job without an outcome.
+fn gone(run: &RunEnded) -> Result<Option<Launched>, LaunchError> {
+    match run.evidence.ending {
+        Ending::Killed(KillReason::Shutdown) => Ok(Some(Launched::Interrupted)),
+        Ending::Vanished => Err(LaunchError::Vanished),
+        _ => Ok(None),
     }
+}
+
+/// What the compiler left, as the program's input.
+fn artifacts(files: &mut Vec<File>) -> Vec<Input> {
+    std::mem::take(files)
+        .into_iter()
+        .filter(|file| !file.omitted)
+        .filter_map(|file| {
+            Some(Input {
+                path: std::ffi::CString::new(file.path).ok()?,
+                content: file.content,
+                executable: file.executable,
+            })
+        })
+        .collect()
 }
 
 /// Lends each descriptor.

@@ -143,6 +143,7 @@ mod tests {
         Evidence {
             ending,
             refused: vec![],
+            calls: vec![],
             out_of_memory: false,
             forks_refused: 0,
             disk_full: false,

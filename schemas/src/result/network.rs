@@ -41,6 +41,8 @@ pub enum Verdict {
     Unresolved,
     /// Nobody answered there.
     Unreachable,
+    /// The proxy that the gate itself goes through would not.
+    UpstreamRefused,
     /// Cut, or not begun: no more bytes were allowed.
     ByteLimit,
     /// Not begun: no more connections were allowed.

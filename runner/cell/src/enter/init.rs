@@ -14,6 +14,7 @@ use rustix::process::{Pid, WaitOptions, wait};
 use super::{Entry, Identity, errno};
 use crate::blueprint::Refusal;
 use crate::enter::identity::{become_killer, drop_capabilities};
+use crate::evidence::Call;
 use crate::report::{Ended, Failure, at};
 use crate::step::Step;
 use crate::sys::fds::{borrow, close_all_but};
@@ -148,7 +149,10 @@ fn answer(
         Err(error) => return Err(error),
     };
     let refusal = entry.filter.refusal(refused.nr);
-    entry.report.count_refused(refused.nr, refused.args);
+    entry.report.refuse(Call {
+        nr: refused.nr,
+        args: refused.args,
+    });
     *answered += 1;
     if refusal == Refusal::Kill || *answered > MOST_ANSWERS {
         return Ok(Some(refused.nr));

@@ -13,6 +13,7 @@ use std::path::{Component, Path};
 use rustix::io::Errno;
 
 use crate::blueprint::Blueprint;
+use crate::enter::WORK;
 use crate::protocol::{LAUNCH_BYTES, Launch};
 use crate::report::Failure;
 use crate::step::Step;
@@ -30,6 +31,8 @@ pub(super) struct Parcel {
     pub(super) outputs: Option<OwnedFd>,
     /// The folders that the files need, parents first.
     pub(super) folders: Vec<CString>,
+    /// Whether the program is one of the job's own files: then it is the job's matter what is in it.
+    pub(super) own_program: bool,
 }
 
 /// The runner sent something that it never should.
@@ -63,6 +66,9 @@ impl Parcel {
         }
         let length = contents.metadata().map_err(|_| malformed())?.len();
         let folders = check_files(&launch, length.checked_sub(launch_bytes))?;
+        let own_program = launch.argv.first().is_some_and(|program| {
+            Path::new(program.to_str().unwrap_or_default()).starts_with(work())
+        });
         let image = Image::new(
             std::mem::take(&mut launch.argv),
             std::mem::take(&mut launch.env),
@@ -76,8 +82,13 @@ impl Parcel {
             contents_offset: launch_bytes,
             outputs,
             folders,
+            own_program,
         })
     }
+}
+
+fn work() -> &'static Path {
+    Path::new(WORK.to_str().unwrap_or("/work"))
 }
 
 fn read_launch(memfd: &File, bytes: u64) -> Result<Launch, Failure> {

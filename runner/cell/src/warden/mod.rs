@@ -5,6 +5,7 @@
 //! never parse what a job supplied or printed. When the runner's socket closes it kills every cell,
 //! removes every cgroup, and ends.
 
+mod cell;
 mod collect;
 mod launch;
 mod network;

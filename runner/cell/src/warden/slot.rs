@@ -3,30 +3,29 @@
 //! The network namespace, the uid and the cgroup are a slot's; the tmpfs, the mounts, the processes
 //! and the ipc are a cell's and end with it. Must never hold more than one cell.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{Signal, pidfd_send_signal};
 
 use super::Unable;
+use super::cell::{Cell, has_ended, nanos};
 use super::launch::Parcel;
 use super::network::Networks;
 use super::root::Roots;
 use super::{collect, rlimits, workspace};
-use crate::blueprint::{Blueprint, Limits, Network, Without};
-use crate::cgroup::{Group, Sample};
+use crate::blueprint::{Blueprint, Network, Without};
+use crate::cgroup::Group;
 use crate::enter::{self, Entry, Identity};
-use crate::evidence::{Ending, Evidence, KillReason, Usage};
+use crate::evidence::KillReason;
 use crate::protocol::Event;
-use crate::report::{Ended, Failure, Report, at};
+use crate::report::{Failure, Report, at};
 use crate::step::Step;
 use crate::sys::clock;
 use crate::sys::fork::{Forked, fork};
 use crate::sys::page::SharedPage;
 
-/// How long a cell may take to start before it counts as broken.
-const SETUP_PATIENCE: Duration = Duration::from_secs(30);
 /// How long collecting output files may take.
 const COLLECT_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -46,21 +45,6 @@ pub(super) struct Slot {
     group: Box<dyn Group>,
     report: SharedPage<Report>,
     cell: Option<Cell>,
-}
-
-struct Cell {
-    ticket: u64,
-    identity: Identity,
-    /// Of the cell's init, or of the collector once the cell is dead.
-    pidfd: OwnedFd,
-    workspace: OwnedFd,
-    limits: Limits,
-    launched: u64,
-    killed: Option<KillReason>,
-    disk_full: bool,
-    outputs: Option<(Vec<String>, u64, OwnedFd)>,
-    /// Set once the cell is dead and its files are being collected, since when.
-    collecting: Option<(Evidence, u64)>,
 }
 
 impl Slot {
@@ -124,7 +108,10 @@ impl Slot {
             workspace::make(&limits, blueprint, identity).map_err(at(Step::Workspace))?;
         let pidfd = self.clone_cell(&parcel, blueprint, host, &workspace, identity)?;
         let Parcel {
-            launch, outputs, ..
+            launch,
+            outputs,
+            own_program,
+            ..
         } = parcel;
         self.cell = Some(Cell {
             ticket,
@@ -133,6 +120,7 @@ impl Slot {
             workspace,
             limits,
             launched,
+            own_program,
             killed: None,
             disk_full: false,
             outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
@@ -282,6 +270,10 @@ impl Slot {
             && cell.killed.is_none()
             && sample.oom_kills == 0
         {
+            if failure.step == Step::Exec && cell.own_program {
+                let evidence = cell.could_not_execute(failure.errno, &sample);
+                return Some(Event::Ended { ticket, evidence });
+            }
             if !is_job_too_large(&failure) {
                 return Some(failed(ticket, failure));
             }
@@ -305,87 +297,6 @@ impl Slot {
     }
 }
 
-impl Cell {
-    fn kill(&mut self, reason: KillReason) {
-        self.killed.get_or_insert(reason);
-        // Killing its init ends the whole pid namespace (pid_namespaces(7)). If this fails it has
-        // ended already, and the next turn sees that.
-        pidfd_send_signal(&self.pidfd, Signal::KILL).unwrap_or_default();
-    }
-
-    fn look_at_clock(&mut self, report: &Report) {
-        let now = clock::now();
-        match report.started() {
-            Some(started) if now.saturating_sub(started) > nanos(self.limits.wall) => {
-                self.kill(KillReason::WallTime);
-            }
-            None if now.saturating_sub(self.launched) > nanos(SETUP_PATIENCE) => {
-                self.kill(KillReason::NeverStarted);
-            }
-            _ => {}
-        }
-    }
-
-    /// Compares a running cell's counters with its limits.
-    fn look(&mut self, sample: &Sample) {
-        self.disk_full |= workspace::is_full(&self.workspace);
-        if let Some(reason) = self.exceeded(sample) {
-            self.kill(reason);
-        }
-    }
-
-    fn exceeded(&self, sample: &Sample) -> Option<KillReason> {
-        if sample.oom_kills > 0 {
-            Some(KillReason::Memory)
-        } else if sample.forks_refused > self.limits.processes {
-            Some(KillReason::Processes)
-        } else if sample.cpu_user + sample.cpu_system > self.limits.cpu {
-            Some(KillReason::CpuTime)
-        } else {
-            None
-        }
-    }
-
-    fn evidence(&self, report: &Report, sample: &Sample) -> Evidence {
-        let now = report.ended_at().unwrap_or_else(clock::now);
-        let started = report.started().unwrap_or(now);
-        let wall = now.saturating_sub(started);
-        let over_time = sample.cpu_user + sample.cpu_system > self.limits.cpu;
-        let ending = match (self.killed, report.ended()) {
-            // A limit holds also if the program ended between two looks.
-            (_, Some(Ended::Code(_))) if over_time => Ending::Killed(KillReason::CpuTime),
-            (_, Some(Ended::Code(_))) if wall > nanos(self.limits.wall) => {
-                Ending::Killed(KillReason::WallTime)
-            }
-            // Otherwise, what the program did by itself before our kill arrived stands.
-            (_, Some(Ended::Code(code))) => Ending::Code(code),
-            (_, Some(Ended::Signal(signal))) => Ending::Signal(signal),
-            (_, Some(Ended::Refused(nr))) => Ending::Refused { nr },
-            (Some(reason), None) => Ending::Killed(reason),
-            (None, None) if sample.oom_kills > 0 => Ending::Killed(KillReason::Memory),
-            (None, None) if self.disk_full && report.started().is_none() => {
-                Ending::Killed(KillReason::Disk)
-            }
-            (None, None) => Ending::Vanished,
-        };
-        Evidence {
-            ending,
-            refused: report.refused(),
-            out_of_memory: sample.oom_kills > 0,
-            forks_refused: sample.forks_refused,
-            disk_full: self.disk_full,
-            usage: Usage {
-                wall: Duration::from_nanos(wall),
-                cpu_user: sample.cpu_user,
-                cpu_system: sample.cpu_system,
-                memory_peak: sample.memory_peak,
-                processes_peak: sample.processes_peak,
-            },
-            setup: Duration::from_nanos(started.saturating_sub(self.launched)),
-        }
-    }
-}
-
 fn namespaces(without: &Without) -> i32 {
     [
         (libc::CLONE_NEWNS, false),
@@ -396,17 +307,6 @@ fn namespaces(without: &Without) -> i32 {
     .into_iter()
     .filter(|(_, left_out)| !left_out)
     .fold(0, |flags, (flag, _)| flags | flag)
-}
-
-/// Reaps the watched process if it has ended, and gives its exit code, or -1 for a signal. waitid(2)
-/// on a pid namespace's init returns only when every process of the namespace is gone.
-fn has_ended(cell: &Cell) -> Option<i32> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-    match waitid(WaitId::PidFd(cell.pidfd.as_fd()), options) {
-        Ok(None) | Err(Errno::INTR) => None,
-        Ok(Some(status)) => Some(status.exit_status().unwrap_or(-1)),
-        Err(_) => Some(-1),
-    }
 }
 
 /// Files that did not fit are the job's matter, not a fault of the host.
@@ -427,8 +327,4 @@ fn cgroup_failed(step: Step) -> impl Fn(crate::cgroup::CgroupError) -> Failure {
         step,
         errno: Errno::from_raw_os_error(error.source.raw_os_error().unwrap_or(libc::EIO)),
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

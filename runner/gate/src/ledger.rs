@@ -1,0 +1,173 @@
+//! What a job did with the network: each connection it asked for, and what is left of its limits.
+//!
+//! Must never grow with what a job does: after so many connections it only counts.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::verdict::Verdict;
+
+/// One connection that a job asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The host in its one spelling; escaped, where it is none; empty, where the job named none.
+    pub host: String,
+    /// The port; 0 where the job named none.
+    pub port: u16,
+    /// The address that was connected to, if the gate knows it.
+    pub address: Option<IpAddr>,
+    /// Bytes from the job to the host.
+    pub bytes_sent: u64,
+    /// Bytes from the host to the job.
+    pub bytes_received: u64,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// All that a job did with the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Its first connections, in the order in which it asked for them.
+    pub connections: Vec<Connection>,
+    /// How many more there were.
+    pub unlisted: u64,
+}
+
+/// So many connections are written down.
+const LISTED: u64 = 1_000;
+
+/// A place among a job's connections at one time; shared by all that one of them needs.
+pub(crate) type Place = Arc<OwnedSemaphorePermit>;
+
+/// The books of one job.
+pub(crate) struct Ledger {
+    connections: u64,
+    begun: AtomicU64,
+    bytes_left: AtomicU64,
+    ended: Mutex<Vec<(u64, Connection)>>,
+}
+
+impl Ledger {
+    pub(crate) fn new(connections: u32, bytes: u64) -> Ledger {
+        Ledger {
+            connections: connections.into(),
+            begun: AtomicU64::new(0),
+            bytes_left: AtomicU64::new(bytes),
+            ended: Mutex::default(),
+        }
+    }
+
+    /// Opens an entry; it is written down when the last share of it is dropped.
+    pub(crate) fn visit(self: &Arc<Self>, place: &Place, host: String, port: u16) -> Arc<Visit> {
+        Arc::new(Visit {
+            number: self.begun.fetch_add(1, Ordering::Relaxed),
+            ledger: self.clone(),
+            connection: Mutex::new(Connection {
+                host,
+                port,
+                address: None,
+                bytes_sent: 0,
+                bytes_received: 0,
+                verdict: Verdict::Allowed,
+            }),
+            _place: place.clone(),
+        })
+    }
+
+    /// Takes from the job's bytes, as many as are left and at most `wanted`.
+    pub(crate) fn take(&self, wanted: usize) -> usize {
+        let take = |left: u64| left.checked_sub(left.min(wanted as u64));
+        let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
+        let left = self.bytes_left.fetch_update(set, get, take);
+        let left = left.unwrap_or_default();
+        usize::try_from(left).unwrap_or(usize::MAX).min(wanted)
+    }
+
+    /// Gives back what was taken and not used.
+    pub(crate) fn give_back(&self, unused: usize) {
+        self.bytes_left.fetch_add(unused as u64, Ordering::Relaxed);
+    }
+
+    /// Everything so far; complete once every entry is dropped.
+    pub(crate) fn account(&self) -> Account {
+        let mut ended = std::mem::take(&mut *lock(&self.ended));
+        ended.sort_unstable_by_key(|(number, _)| *number);
+        let connections: Vec<Connection> = ended.into_iter().map(|(_, one)| one).collect();
+        let listed = connections.len() as u64;
+        Account {
+            connections,
+            unlisted: self.begun.load(Ordering::Relaxed).saturating_sub(listed),
+        }
+    }
+}
+
+/// An entry that is still written.
+pub(crate) struct Visit {
+    number: u64,
+    ledger: Arc<Ledger>,
+    connection: Mutex<Connection>,
+    /// Until nothing of it is left, it takes up a place.
+    _place: Place,
+}
+
+impl Visit {
+    /// What the job's limits say to one more connection.
+    pub(crate) fn within_limits(&self) -> Result<(), Verdict> {
+        if self.number >= self.ledger.connections {
+            return Err(Verdict::ConnectionLimit);
+        }
+        match self.ledger.bytes_left.load(Ordering::Relaxed) {
+            0 => Err(Verdict::ByteLimit),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(crate) fn connected_to(&self, address: IpAddr) {
+        lock(&self.connection).address = Some(address);
+    }
+
+    pub(crate) fn sent(&self, bytes: usize) {
+        lock(&self.connection).bytes_sent += bytes as u64;
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        lock(&self.connection).bytes_received += bytes as u64;
+    }
+
+    /// Says how it ended; the first to say so is right.
+    pub(crate) fn end(&self, verdict: Verdict) -> Verdict {
+        let mut connection = lock(&self.connection);
+        if connection.verdict == Verdict::Allowed {
+            connection.verdict = verdict;
+        }
+        connection.verdict
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let connection = lock(&self.connection).clone();
+        tracing::debug!(
+            host = connection.host,
+            port = connection.port,
+            verdict = connection.verdict.as_str(),
+            bytes_sent = connection.bytes_sent,
+            bytes_received = connection.bytes_received,
+            "a job's connection has ended"
+        );
+        if self.number < LISTED {
+            lock(&self.ledger.ended).push((self.number, connection));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

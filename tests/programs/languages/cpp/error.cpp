@@ -1,0 +1,6 @@
+#include <iostream>
+
+int main() {
+    std::cerr << "broken\n";
+    return 1;
+}

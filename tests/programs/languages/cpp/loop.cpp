@@ -1,0 +1,4 @@
+int main() {
+    volatile bool on = true;
+    while (on);
+}

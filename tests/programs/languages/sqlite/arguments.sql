@@ -1,0 +1,1 @@
+CREATE TABLE said (word TEXT);

@@ -1,0 +1,3 @@
+CREATE TABLE people (name TEXT);
+.import '|cat' people
+SELECT 'hello ' || name FROM people;

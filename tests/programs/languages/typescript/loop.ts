@@ -1,0 +1,2 @@
+const forever: boolean = true;
+while (forever);

@@ -1,0 +1,3 @@
+import { readFileSync } from 'node:fs';
+const lines: string[] = readFileSync(0, 'utf8').trim().split('\n');
+for (const line of lines) console.log('hello', line);
