@@ -83,10 +83,16 @@ impl Run {
         self
     }
 
+    /// The document.
+    #[must_use]
+    pub fn document(&self) -> String {
+        Value::Object(self.job.clone()).to_string()
+    }
+
     /// Starts it.
     #[must_use]
     pub fn spawn(&self) -> Running {
-        let document = Value::Object(self.job.clone()).to_string();
+        let document = self.document();
         let cli = Cli::new(&["run", "--job", "-", "--json"]).stdin(document);
         if self.user {
             cli.args(&["--allow-missing", "cgroup"]).as_user().spawn()
