@@ -1,6 +1,8 @@
 //! `glovebox policy`: what it tells about languages, and what it says of policies that are wrong.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use glovebox_tests::cli::{Cli, Ended};
@@ -220,7 +222,8 @@ fn a_single_group_is_checked_in_every_profile() {
 /// An operator without root sees that a runner could not show this to a cell.
 #[test]
 fn an_unreadable_root_is_an_error() {
-    let secret = tempfile::tempdir_in("/var/tmp").unwrap(); // mode 0700, root's
+    let secret = tempfile::tempdir_in("/var/tmp").unwrap();
+    std::fs::set_permissions(secret.path(), Permissions::from_mode(0o700)).unwrap();
     let root = format!("[root]\nread_only = [\"{}\"]\n", secret.path().display());
     let lua = LUA.replace("[root]\n", &root);
     let line = lua
