@@ -4,12 +4,14 @@ mod args;
 mod doctor;
 mod isolation;
 mod learn;
+mod policy;
 mod program;
 mod queue;
 mod report;
 mod run;
 mod runner;
 mod schemas;
+mod version;
 
 use std::process::ExitCode;
 
@@ -23,7 +25,7 @@ fn main() -> ExitCode {
         args::Command::Wait(args) => queue::wait(args),
         args::Command::Result(args) => queue::result(args),
         args::Command::Cancel(args) => queue::cancel(args),
-        args::Command::Policy(args::PolicyCommand::Learn(args)) => learn::run(args),
+        args::Command::Policy(args) => policy::run(args),
         args::Command::Doctor(args) => doctor::run(args),
         args::Command::Schemas(args) => schemas::run(args),
     }
