@@ -24,6 +24,8 @@ pub(crate) struct Metered {
     /// What came in with an upstream's answer.
     early: Bytes,
     visit: Arc<Visit>,
+    /// Bytes came in that the job may not have: the next read breaks it.
+    is_cut: bool,
 }
 
 impl Metered {
@@ -32,6 +34,7 @@ impl Metered {
             stream,
             early,
             visit,
+            is_cut: false,
         }
     }
 
@@ -57,12 +60,16 @@ impl AsyncRead for Metered {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_cut {
+            return Poll::Ready(Err(self.used_up()));
+        }
         let before = buf.filled().len();
         ready!(self.poll_raw(cx, buf))?;
         let read = buf.filled().len() - before;
         let granted = self.visit.ledger().take(read);
         self.visit.received(granted);
         buf.set_filled(before + granted);
+        self.is_cut = granted < read;
         match granted {
             0 if read > 0 => Poll::Ready(Err(self.used_up())),
             _ => Poll::Ready(Ok(())),
