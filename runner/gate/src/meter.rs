@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::ledger::Visit;
 use crate::verdict::Verdict;
 
-/// Each way of a tunnel. More is no faster on two cores, and a job may have many tunnels.
+/// Each way of a tunnel: enough to be fast, and not more, for a job may have many tunnels.
 const TUNNEL_BYTES: usize = 128 * 1024;
 
 /// The outside's end of a job's connection.
