@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use glovebox_cell::blueprint::RootPath;
 use glovebox_cell::{AllowMissing, Blueprint, WardenConfig, supervise};
 use glovebox_policies::Catalog;
-use glovebox_runner::{prepare, run_one};
+use glovebox_runner::{Wanted, prepare, run_one};
+use glovebox_schemas::job::Job;
 
 /// What the cell sees of the host when its own root is left out: the same paths at the same places.
 const HOST: [&str; 6] = [
@@ -30,7 +31,9 @@ fn main() -> anyhow::Result<ExitCode> {
         .context("name the layers to leave out")?;
     let mut document = Vec::new();
     std::io::stdin().read_to_end(&mut document)?;
-    let (languages, mut blueprints) = prepare(Catalog::load(None)?, None)?;
+    let job = Job::parse(&document).map_err(|rejection| anyhow!("{rejection:?}"))?;
+    let (languages, mut blueprints) =
+        prepare(Catalog::load(None)?, Vec::new(), &Wanted::Job(&job))?;
     for blueprint in &mut blueprints {
         for layer in layers.split(',') {
             leave_out(blueprint, layer)?;
