@@ -15,6 +15,8 @@ use glovebox_tests::run::{Outcome, Run};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// The test's own server. Not 127.0.0.1: that is the cell itself for a program that asks a proxy for the rest.
+const OUTSIDE: &str = "127.0.0.2";
 const STORE: &str = "GLOVEBOX_ENVIRONMENTS";
 const SCIENCE: &str = "numpy\npandas\nrequests\npillow\nmatplotlib\n";
 const TINY: &str = r#"{"dependencies": {"is-number": "7.0.0", "ms": "2.1.3"}}"#;
@@ -125,11 +127,11 @@ fn matplotlibs_picture_comes_back() {
 
 #[test]
 fn requests_reaches_what_the_policy_opens() {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = TcpListener::bind((OUTSIDE, 0)).unwrap();
     let port = server.local_addr().unwrap().port();
     let policies = policies_that_open(port);
     let code = format!(
-        "import requests\nanswer = requests.get('http://127.0.0.1:{port}/x')\nprint(answer.status_code, answer.text)"
+        "import requests\nanswer = requests.get('http://{OUTSIDE}:{port}/x')\nprint(answer.status_code, answer.text)"
     );
     let run = science(&code)
         .with("network", "proxy")
@@ -150,7 +152,7 @@ fn policies_that_open(port: u16) -> TempDir {
     let shipped = fs::read_to_string(shipped).unwrap();
     let opened = shipped.replace(
         "ports = [80, 443]",
-        &format!("ports = [{port}]\nintranet = [\"127.0.0.1\"]"),
+        &format!("ports = [{port}]\nintranet = [\"{OUTSIDE}\"]"),
     );
     assert_ne!(opened, shipped);
     let folder = TempDir::new().unwrap();
