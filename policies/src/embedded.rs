@@ -19,6 +19,7 @@ pub(crate) const PROFILES: &[File] = files!("profiles":
 
 /// The groups.
 pub(crate) const GROUPS: &[File] = files!("groups":
-    "base", "dangerous", "debian", "env", "events", "files", "jit", "libraries", "processes", "sockets_local",
+    "base", "dangerous", "debian", "env", "events", "files", "jit", "libraries", "paths", "processes",
+    "sockets_local", "sockets_probed",
     "sockets_proxy", "threads",
 );

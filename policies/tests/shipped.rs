@@ -31,6 +31,15 @@ fn languages_are_found_by_every_name() {
             Some(name)
         );
     }
+    let names: Vec<&str> = catalog
+        .profiles()
+        .iter()
+        .map(|profile| &*profile.name)
+        .collect();
+    assert_eq!(
+        names.join(" "),
+        "bash c cpp go java lua nodejs perl php python r ruby rust sqlite typescript"
+    );
     assert!(catalog.find("cobol").is_none());
     assert_eq!(catalog.nearest("pyhton"), Some("python"));
     assert_eq!(catalog.nearest("NodeJS"), Some("nodejs"));
@@ -88,30 +97,42 @@ fn what_must_never_be_allowed_is_not() {
         "modify_ldt",
         "shmget",
     ];
-    for profile in catalog().profiles() {
+    let catalog = catalog();
+    let parts = catalog.profiles().iter().flat_map(|profile| {
+        let parts = profile.parts().into_iter();
+        parts.map(|(part, syscalls)| (&*profile.name, part, syscalls))
+    });
+    for (language, part, syscalls) in parts {
         for name in NEVER {
             assert!(
-                !profile.syscalls.allow.contains_key(name),
-                "{} allows {name}",
-                profile.name
+                !syscalls.allow.contains_key(name),
+                "{language} ({part}) allows {name}"
             );
         }
         let allows = |name: &str, args: &[u64]| {
             let mut all = [0; 6];
             all[..args.len()].copy_from_slice(args);
-            profile.syscalls.allows(name, &all)
+            syscalls.allows(name, &all)
         };
         const UNIX: u64 = 1;
+        // Java looks whether there are TCP sockets. It can make one that reaches nothing, and no others.
+        let online = ["proxy", "install"].contains(&part) || language == "java";
+        assert_eq!(
+            allows("socket", &[2, 2]),
+            ["proxy", "install"].contains(&part),
+            "UDP"
+        );
         for family in (0..64).filter(|family| *family != UNIX) {
+            let inet = online && [2, 10].contains(&family);
+            assert_eq!(allows("socket", &[family, 1]), inet, "family {family}");
+            assert!(!allows("socketpair", &[family]), "family {family}");
+        }
+        if syscalls.allow.contains_key("socket") {
             assert!(
-                !allows("socket", &[family]) && !allows("socketpair", &[family]),
-                "family {family}"
+                allows("socket", &[UNIX]) && allows("socket", &[UNIX | 7 << 32]),
+                "the kernel reads 32 bits"
             );
         }
-        assert!(
-            allows("socket", &[UNIX]) && allows("socket", &[UNIX | 7 << 32]),
-            "the kernel reads 32 bits"
-        );
         for flag in [
             0x0002_0000,
             0x0200_0000,
@@ -162,38 +183,6 @@ fn what_must_never_be_allowed_is_not() {
         assert!(allows("personality", &[0xffff_ffff]) && !allows("personality", &[0x0040_0000]));
     }
 }
-
-/// `open` and its like exist on x86_64 only. A new name in this list is a decision, not an accident.
-#[test]
-fn calls_absent_from_one_architecture_are_these() {
-    let syscalls = profile("nodejs").syscalls;
-    let lists = [
-        &syscalls.enosys,
-        &syscalls.fallback,
-        &syscalls.einval,
-        &syscalls.kill,
-    ];
-    let named: BTreeSet<&str> = lists
-        .into_iter()
-        .flatten()
-        .chain(syscalls.allow.keys())
-        .map(String::as_str)
-        .collect();
-    let absent = |arch: Arch| {
-        named
-            .iter()
-            .copied()
-            .filter(|name| arch.number(name).is_none())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(absent(Arch::X86_64), ["fstatat"]);
-    assert_eq!(absent(Arch::Aarch64).join(" "), ONLY_X86_64);
-}
-
-const ONLY_X86_64: &str = "\
-    access alarm arch_prctl chmod chown creat dup2 epoll_create epoll_wait eventfd fork futimesat \
-    getdents getpgrp inotify_init ioperm iopl lchown link lstat mkdir mknod newfstatat open pause pipe \
-    poll readlink rename rmdir select signalfd stat symlink time unlink utime utimes vfork";
 
 #[test]
 fn no_call_is_written_twice() {
@@ -292,4 +281,82 @@ fn defaults_are_the_documented_ones() {
         (512 << 20, 32, 2 << 30)
     );
     assert!(!python.exec_workdir && python.network == ["none", "proxy"]);
+}
+
+#[test]
+fn the_network_is_tcp_and_udp_and_nothing_else() {
+    const STREAM: u64 = 1;
+    const DATAGRAM: u64 = 2;
+    const FLAGS: u64 = 0x80800; // SOCK_CLOEXEC | SOCK_NONBLOCK
+    let catalog = catalog();
+    let proxies: Vec<_> = catalog
+        .profiles()
+        .iter()
+        .filter_map(|one| one.proxy.as_ref())
+        .collect();
+    assert_eq!(
+        proxies.len(),
+        catalog.profiles().len() - 1,
+        "all but SQLite"
+    );
+    for proxy in proxies {
+        let allows = |family, kind, protocol| {
+            let args = [family, kind, protocol, 0, 0, 0];
+            proxy.syscalls.allows("socket", &args)
+        };
+        for family in [2, 10] {
+            for kind in 0..16 {
+                for protocol in 0..300 {
+                    let wanted = match kind {
+                        STREAM => [0, 6].contains(&protocol),
+                        DATAGRAM => [0, 17].contains(&protocol),
+                        _ => false,
+                    };
+                    assert_eq!(
+                        allows(family, kind, protocol),
+                        wanted,
+                        "{family} {kind} {protocol}"
+                    );
+                    assert_eq!(allows(family, kind | FLAGS, protocol), wanted, "with flags");
+                    assert!(!allows(family, kind | 0x10, protocol), "an unknown flag");
+                }
+            }
+        }
+        for path in &proxy.root.optional {
+            assert!(
+                !path.starts_with("/etc/ssl/private")
+                    && !"/etc/ssl/private".starts_with(&*path.to_string_lossy()),
+                "{path:?}"
+            );
+        }
+        assert!(
+            !proxy
+                .env
+                .keys()
+                .any(|name| name.eq_ignore_ascii_case("all_proxy"))
+        );
+        assert_eq!(proxy.env["GLOVEBOX_SOCKS5"], "127.0.0.1:1080");
+    }
+}
+
+#[test]
+fn a_compiled_program_sees_no_compiler_and_needs_one_here() {
+    let mut c = profile("c");
+    let seen = c.root.read_only.iter().chain(&c.root.optional);
+    let compilers = ["/usr/bin/gcc", "/usr/lib/gcc"].map(std::path::Path::new);
+    for path in seen {
+        assert!(
+            !compilers.iter().any(|one| one.starts_with(path)),
+            "{path:?} shows a compiler"
+        );
+    }
+    c.version = vec!["/bin/sh".to_owned()];
+    let compile = c.compile.as_mut().expect("C is compiled");
+    compile.command[0] = "/nowhere/gcc".to_owned();
+    compile.root.read_only.clear();
+    let absent = c.absent().expect("the compiler is not there");
+    assert_eq!(
+        (absent.path, absent.package.as_str()),
+        (PathBuf::from("/nowhere/gcc"), "gcc")
+    );
 }

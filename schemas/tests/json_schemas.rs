@@ -144,7 +144,7 @@ fn results_and_cancellations_satisfy_their_schemas() {
             stderr: "main.c:1: error".into(),
             stdout_truncated: false,
             stderr_truncated: false,
-            encoding: encoding,
+            encoding,
             denied: denied.clone(),
             usage,
         }),

@@ -6,10 +6,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,8 +18,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+pub use crate::ended::Ended;
 use crate::glovebox_bin;
 use crate::pen::Pen;
+use crate::remains;
 
 /// Nothing that these tests do takes as long, however busy the host.
 const WATCHDOG: Duration = Duration::from_secs(120);
@@ -28,9 +29,6 @@ const WATCHDOG: Duration = Duration::from_secs(120);
 const REMAINS: Duration = Duration::from_secs(10);
 /// Enters the pen and becomes the command, which inherits a descriptor that nobody meant for it.
 const ENTER: &str = r#"while [ "$1" != -- ]; do echo 0 > "$1" || exit 99; shift; done; shift; exec 7< /etc/passwd; exec "$@""#;
-/// First of the ids that Glovebox takes if it is not told otherwise, and how many each instance has.
-const UIDS: u32 = 0x7000_0000;
-const UIDS_EACH: u32 = 1024;
 
 /// An ordinary user of the host.
 pub const ORDINARY_USER: u32 = 1234;
@@ -43,6 +41,9 @@ pub struct Cli {
     stdin: Vec<u8>,
     user: Option<u32>,
     env: Vec<(String, String)>,
+    /// Another program than `glovebox`, and words before it.
+    program: Option<PathBuf>,
+    prefix: Vec<String>,
 }
 
 impl Cli {
@@ -55,7 +56,23 @@ impl Cli {
             stdin: Vec::new(),
             user: None,
             env: Vec::new(),
+            program: None,
+            prefix: Vec::new(),
         }
+    }
+
+    /// Another program in place of `glovebox`.
+    #[must_use]
+    pub fn program(mut self, path: impl Into<PathBuf>) -> Cli {
+        self.program = Some(path.into());
+        self
+    }
+
+    /// Through a command that becomes, or starts, the program that follows it.
+    #[must_use]
+    pub fn through(mut self, words: &[String]) -> Cli {
+        self.prefix.extend_from_slice(words);
+        self
     }
 
     /// More arguments.
@@ -119,7 +136,8 @@ impl Cli {
         for (name, content) in &self.files {
             fs::write(work.join(name), content).expect("a file to run with");
         }
-        let mut binary = glovebox_bin().expect("glovebox is built");
+        let glovebox = || glovebox_bin().expect("glovebox is built");
+        let mut binary = self.program.clone().unwrap_or_else(glovebox);
         if self.user.is_some() {
             // The folder that it was built in may be closed to the user.
             let copy = folder.path().join("glovebox");
@@ -131,12 +149,13 @@ impl Cli {
         command
             .args(["-c", ENTER, "pen"])
             .args(pen.doors())
-            .arg("--");
+            .arg("--")
+            .args(&self.prefix);
         if let Some(user) = self.user {
             command.args(["setpriv", "--clear-groups"]);
             command.args([format!("--reuid={user}"), format!("--regid={user}")]);
         }
-        let mounts = mounts();
+        let mounts = remains::mounts();
         let mut child = command
             .arg(binary)
             .args(&self.args)
@@ -375,41 +394,8 @@ impl Running {
 
     fn leftovers(&self) -> Vec<String> {
         let mut left = self.pen.leftovers();
-        let base = UIDS + self.child.id() % 65_536 * UIDS_EACH;
-        let ours = |uid: u32| (base..base + UIDS_EACH).contains(&uid);
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-            let field = |name| {
-                status
-                    .lines()
-                    .find_map(|line: &str| line.strip_prefix(name))
-            };
-            let uid = field("Uid:").and_then(|ids| ids.split_whitespace().next()?.parse().ok());
-            let state = field("State:").unwrap_or_default().trim_start();
-            // A zombie is dead; one whose parent was killed waits for the host's init to reap it.
-            if uid.is_some_and(ours) && !state.starts_with('Z') {
-                let name = field("Name:").unwrap_or_default().trim();
-                left.push(format!("{} ({name}, {state})", entry.path().display()));
-            }
-        }
-        for folder in ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run"] {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                // One that is gone meanwhile was somebody else's.
-                if entry.metadata().is_ok_and(|metadata| ours(metadata.uid())) {
-                    left.push(entry.path().display().to_string());
-                }
-            }
-        }
-        for kind in ["shm", "sem", "msg"] {
-            let table = fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
-            let words = table
-                .split_whitespace()
-                .filter_map(|word| word.parse().ok());
-            if words.into_iter().any(ours) {
-                left.push(format!("System V {kind}"));
-            }
-        }
-        let new = mounts()
+        left.extend(remains::of(self.child.id()));
+        let new = remains::mounts()
             .difference(&self.mounts)
             .cloned()
             .collect::<Vec<_>>();
@@ -430,63 +416,6 @@ impl Running {
     }
 }
 
-/// The mounts of this process's namespace that a cell could have made.
-fn mounts() -> BTreeSet<String> {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let kinds = [" - tmpfs ", " - proc "];
-    let mounts = text
-        .lines()
-        .filter(|line| kinds.iter().any(|kind| line.contains(kind)));
-    mounts.map(str::to_owned).collect()
-}
-
 fn open_up(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
-}
-
-/// A call of the command that ended.
-#[derive(Debug)]
-pub struct Ended {
-    status: ExitStatus,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-impl Ended {
-    /// Its exit code; 128 and the signal's number where it had none.
-    #[must_use]
-    pub fn code(&self) -> i32 {
-        let signal = self.status.signal().map(|signal| 128 + signal);
-        self.status.code().or(signal).unwrap_or(-1)
-    }
-
-    /// What it printed.
-    #[must_use]
-    pub fn stdout(&self) -> &[u8] {
-        &self.stdout
-    }
-
-    /// What it printed, as text.
-    #[must_use]
-    pub fn stdout_text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned()
-    }
-
-    /// What it printed on stderr, as text.
-    #[must_use]
-    pub fn stderr(&self) -> String {
-        String::from_utf8_lossy(&self.stderr).into_owned()
-    }
-}
-
-impl std::fmt::Display for Ended {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}\nstdout: {}\nstderr: {}",
-            self.status,
-            self.stdout_text(),
-            self.stderr()
-        )
-    }
 }

@@ -6,18 +6,23 @@
 //! kills, freezes, fills or flushes a server starts its own: [`Rabbit::start`],
 //! [`Redis::start`].
 //!
+//! [`probe::Probe`] is a program that tries to break out, [`bait::Bait`] what it is after.
 //! [`run::Run`] is one job on the real kernel without any server; [`cli::Cli`] is the command itself.
 //!
 //! It must never touch a server that is not private to the tests, and never
 //! leave a process or a folder behind, even when the test is killed.
 
+pub mod bait;
 mod binary;
 pub mod cli;
+mod ended;
 pub mod fleet;
 mod pen;
+pub mod probe;
 pub mod processes;
 mod rabbit;
 mod redis;
+mod remains;
 pub mod run;
 mod runner;
 mod services;

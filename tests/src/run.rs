@@ -92,10 +92,16 @@ impl Run {
         self
     }
 
+    /// The document.
+    #[must_use]
+    pub fn document(&self) -> String {
+        Value::Object(self.job.clone()).to_string()
+    }
+
     /// Starts it.
     #[must_use]
     pub fn spawn(&self) -> Running {
-        let document = Value::Object(self.job.clone()).to_string();
+        let document = self.document();
         let mut cli = Cli::new(&["run", "--job", "-", "--json"]).stdin(document);
         for (name, value) in &self.variables {
             cli = cli.env(name, value);

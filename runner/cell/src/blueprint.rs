@@ -155,7 +155,8 @@ pub struct Without {
     pub landlock: bool,
     /// The job keeps the warden's uid; its capabilities still go.
     pub identity: bool,
-    /// The job keeps the capabilities that its uid has; a change of uid takes them as well.
+    /// The job keeps the capabilities that its uid has, and no bounding set keeps programs from gaining
+    /// them; a change of uid takes them as well.
     pub capabilities: bool,
     /// No no_new_privs; needs that Landlock and seccomp are left out too, which ask for it.
     pub no_new_privs: bool,

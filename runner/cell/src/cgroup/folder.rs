@@ -91,6 +91,11 @@ impl Folder {
         self.knob(name, OFlags::RDONLY)?.read()
     }
 
+    /// The processes of this group, or the first few hundred of them.
+    pub(super) fn members(&self) -> Result<Vec<i32>, CgroupError> {
+        Ok(whole_numbers(&self.get("cgroup.procs")?))
+    }
+
     pub(super) fn number(&self) -> RawFd {
         self.descriptor.as_raw_fd()
     }
@@ -124,10 +129,7 @@ impl Folder {
             Err(Errno::NOENT) => return Ok(()),
             Err(errno) => return Err(on("opening", &path)(errno.into())),
         };
-        let members = group.get("cgroup.procs")?;
-        // A last line without its end was cut off: half a number is somebody else's.
-        let whole = members.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        for pid in whole.lines().filter_map(|line| line.parse().ok()) {
+        for pid in group.members()? {
             if let Some(pid) = Pid::from_raw(pid).filter(|pid| *pid != rustix::process::getpid()) {
                 // One that has ended meanwhile is what is wanted.
                 kill_process(pid, Signal::KILL).unwrap_or_default();
@@ -143,5 +145,22 @@ impl Folder {
             }
         }
         Ok(())
+    }
+}
+
+/// A number a line. A last line without its end was cut off: half a number is somebody else's.
+fn whole_numbers(text: &str) -> Vec<i32> {
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_was_cut_off_is_nobodys() {
+        assert_eq!(whole_numbers("12\n345\n67"), [12, 345]);
+        assert_eq!(whole_numbers("12"), [0; 0]);
     }
 }

@@ -90,17 +90,21 @@ fn locate_in(mountinfo: &str, memberships: &str) -> Found {
 }
 
 fn v2_parent(root: &Mount, memberships: &str) -> Found {
-    let own = membership(memberships, "").map(|path| root.folder(&path));
-    if let Some(own) = own.filter(|path| path != &root.point && only_ours(path))
-        && has_controllers(&own.join("cgroup.controllers"))
+    let here = membership(memberships, "").map(|path| root.folder(&path));
+    if let Some(here) = here.filter(|path| path != &root.point)
+        && has_controllers(&here.join("cgroup.controllers"))
     {
-        // A warden that is started anew finds itself in the leaf that its predecessor made.
-        let in_leaf = own.ends_with(super::v2::LEAF);
-        let path = own.parent().filter(|_| in_leaf).map(Path::to_owned);
-        return writable(Found::V2(V2Parent {
-            path: path.unwrap_or(own),
-            own: !in_leaf,
-        }));
+        // A warden that is started anew finds itself in the leaf that its predecessor made, and so do
+        // all that come later in the same service or scope.
+        let above = here.parent().filter(|_| here.ends_with(super::v2::LEAF));
+        let group = above.unwrap_or(&here);
+        // Where there is a leaf the group has been divided, and there is nothing left to spoil.
+        if above.is_some() || is_delegated(group) || only_ours(&here) {
+            return writable(Found::V2(V2Parent {
+                path: group.to_owned(),
+                own: above.is_none(),
+            }));
+        }
     }
     // Only the real root has no `cgroup.type`: in a container the mount's root is a group as any other,
     // and holds our processes.
@@ -124,17 +128,49 @@ fn has_controllers(file: &Path) -> bool {
     })
 }
 
-/// Whether the processes of the group are this one and its relatives only, so that it may be ours
-/// to divide: a service with `Delegate=yes` or a scope of its own.
+/// Whether systemd says of the group that its processes may divide it (systemd.resource-control(5),
+/// `Delegate=`): whoever else is in it, such as the shell of a scope, has to live with that.
+fn is_delegated(group: &Path) -> bool {
+    // The second is that of systemd before 251, and only root may read it.
+    ["user.delegate", "trusted.delegate"].iter().any(|name| {
+        let mut value = [0u8; 2];
+        matches!(rustix::fs::getxattr(group, *name, &mut value), Ok(1)) && value.starts_with(b"1")
+    })
+}
+
+/// Whether the processes of the group are this one and its relatives only, so that it may be ours to
+/// divide although nobody has marked it: a user's service manager marks none.
 fn only_ours(group: &Path) -> bool {
-    let Ok(text) = fs::read_to_string(group.join("cgroup.procs")) else {
+    let listed = || -> Option<Vec<u32>> {
+        let text = fs::read_to_string(group.join("cgroup.procs")).ok()?;
+        Some(text.lines().filter_map(|line| line.parse().ok()).collect())
+    };
+    let Some(members) = listed() else {
         return false;
     };
-    let me = std::process::id();
     let parent = std::os::unix::process::parent_id();
-    text.lines()
-        .filter_map(|line| line.parse::<u32>().ok())
-        .all(|pid| pid == me || pid == parent || parent_of(pid) == Some(parent))
+    // Root's shell need not give up its group: root has the tree's root to fall back on.
+    let top = match rustix::process::geteuid().is_root() {
+        true => parent,
+        false => highest(parent, &members, parent_of),
+    };
+    // One that has ended meanwhile is nobody's.
+    let has_left = |pid| listed().is_some_and(|members| !members.contains(&pid));
+    members
+        .iter()
+        .all(|&pid| descends(pid, top, parent_of) || has_left(pid))
+}
+
+/// The furthest forebear of `pid` that is in the group as all between: the shell of a scope.
+fn highest(pid: u32, members: &[u32], parent_of: impl Fn(u32) -> Option<u32>) -> u32 {
+    let above = |&pid: &u32| parent_of(pid).filter(|parent| members.contains(parent));
+    std::iter::successors(Some(pid), above)
+        .last()
+        .unwrap_or(pid)
+}
+
+fn descends(pid: u32, top: u32, parent_of: impl Fn(u32) -> Option<u32>) -> bool {
+    std::iter::successors(Some(pid), |&pid| parent_of(pid)).any(|pid| pid == top)
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
@@ -262,6 +298,22 @@ mod tests {
             Some(PathBuf::from("/c/cpu,cpuacct/"))
         );
         assert_eq!(mounts.v1_folder("memory", memberships), None);
+    }
+
+    #[test]
+    fn a_shell_and_all_that_it_started_are_one_tree() {
+        // 1 ─ 10 (a shell) ─ 11 (a supervisor) ─ 12 (its warden), and 10 ─ 20 ─ 21 beside it.
+        let parents = |pid| match pid {
+            10 | 30 => Some(1),
+            11 | 20 => Some(10),
+            12 => Some(11),
+            21 => Some(20),
+            _ => None,
+        };
+        assert_eq!(highest(11, &[10, 11, 12, 20, 21], parents), 10);
+        assert_eq!(highest(11, &[11, 12], parents), 11);
+        assert!(descends(21, 10, parents) && descends(10, 10, parents));
+        assert!(!descends(30, 10, parents) && !descends(1, 10, parents));
     }
 
     #[test]

@@ -20,19 +20,38 @@ const CONTROLLERS: &str = "+memory +pids +cpu";
 pub(super) fn make_base(parent: &V2Parent, name: &str) -> Result<Folder, CgroupError> {
     let folder = Folder::open(&parent.path)?;
     if parent.own {
-        move_to_leaf(&folder)?;
+        divide(&folder)?;
+    } else {
+        folder.set("cgroup.subtree_control", CONTROLLERS)?;
     }
-    folder.set("cgroup.subtree_control", CONTROLLERS)?;
     let base = folder.make(name)?;
     base.set("cgroup.subtree_control", CONTROLLERS)?;
     Ok(base)
 }
 
+/// Attempts to find the group without a process of its own.
+const PATIENCE: u32 = 1000;
+
+/// Empties our own group into the leaf and hands its controllers on. Another process of the same
+/// service or scope may fork between the two, and then it is done again.
+fn divide(own: &Folder) -> Result<(), CgroupError> {
+    let mut done = Ok(());
+    for _ in 0..PATIENCE {
+        move_to_leaf(own)?;
+        done = own.set("cgroup.subtree_control", CONTROLLERS);
+        match &done {
+            Err(error) if error.source.raw_os_error() == Some(libc::EBUSY) => {}
+            _ => break,
+        }
+    }
+    done
+}
+
 /// Once, at the start: the cost of moving by pid does not matter here.
 fn move_to_leaf(own: &Folder) -> Result<(), CgroupError> {
     let leaf = own.make(LEAF)?;
-    for pid in own.get("cgroup.procs")?.lines() {
-        match leaf.set("cgroup.procs", pid) {
+    for pid in own.members()? {
+        match leaf.set("cgroup.procs", &pid.to_string()) {
             Err(error) if error.source.raw_os_error() == Some(libc::ESRCH) => {}
             other => other?,
         }

@@ -19,6 +19,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
 
 use crate::blueprint::Blueprint;
 use crate::cgroup::{self, Found, Tree};
@@ -69,6 +70,8 @@ pub(crate) struct Unable {
 
 /// Runs the warden until the runner is gone. Called in a process of its own.
 pub(crate) fn run(config: &WardenConfig, socket: &OwnedFd) -> i32 {
+    // A service's `UMask=0077` would make roots that no job may enter.
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     let mut warden = match Warden::new(config) {
         Ok(warden) => warden,
         Err(Unable { message, mend }) => {
@@ -113,7 +116,7 @@ impl Warden {
         let power = power::take(config.uid_base, config.slots)?;
         let networks = Networks::make(&blueprints, config.slots)?;
         let roots = root::build(&blueprints, &power.identities)?;
-        let pidfd = power::settle()?;
+        let pidfd = power::settle(blueprints.iter().any(|one| one.without.capabilities))?;
         let slots = (0..config.slots)
             .zip(power.identities.into_iter().zip(networks))
             .map(|(number, (identity, networks))| {

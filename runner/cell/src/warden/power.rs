@@ -141,13 +141,15 @@ fn enter_user_namespace() -> Result<(), Unable> {
 /// The last step of the warden's own start. Gives a pidfd of the warden, for the cells to watch.
 ///
 /// The empty bounding set is inherited by every cell: nothing that a cell executes can gain a
-/// capability (capabilities(7)).
-pub(crate) fn settle() -> Result<OwnedFd, Unable> {
+/// capability (capabilities(7)). It is kept for [`crate::Without::capabilities`] alone.
+pub(crate) fn settle(keeps_bounding_set: bool) -> Result<OwnedFd, Unable> {
     let failed = |what: &str, error: &dyn std::fmt::Display| Unable {
         message: format!("{what}: {error}"),
         mend: "this is a fault of Glovebox: please report it".to_owned(),
     };
-    drop_bounding_set().map_err(|error| failed("dropping the bounding set", &error))?;
+    if !keeps_bounding_set {
+        drop_bounding_set().map_err(|error| failed("dropping the bounding set", &error))?;
+    }
     let needed = CapabilitySet::SYS_ADMIN
         | CapabilitySet::SETUID
         | CapabilitySet::SETGID

@@ -1,3 +1,5 @@
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -11,6 +13,9 @@ public class Main {
         int sum = 0;
         for (Future<Integer> square : pool.invokeAll(work)) sum += square.get();
         pool.shutdown();
-        System.out.println(sum);
+        // Through java.nio, which looks for sockets when it is first used.
+        Path file = Path.of("sum");
+        Files.writeString(file, Integer.toString(sum));
+        System.out.println(Files.readString(file));
     }
 }

@@ -1,37 +1,8 @@
-//! A bad profile is refused when it is read, with file, line, key and mend.
+//! One mistake in one value, and what holds for files as a whole.
 
-use std::fs;
+use glovebox_policies::Catalog;
 
-use glovebox_policies::{Catalog, PolicyError};
-
-/// A profile that is right; each test spoils one thing.
-const GOOD: &str = include_str!("good.toml");
-
-fn load(files: &[(&str, &str)]) -> Result<Catalog, PolicyError> {
-    let dir = tempfile::tempdir().expect("a directory");
-    for folder in ["profiles", "groups"] {
-        fs::create_dir(dir.path().join(folder)).expect("a folder");
-    }
-    for (name, text) in files {
-        fs::write(dir.path().join(name), text).expect("written");
-    }
-    Catalog::load(Some(dir.path()))
-}
-
-/// What is said about the good profile with `old` replaced by `new`, from the file's name on.
-fn said(old: &str, new: &str) -> String {
-    assert!(GOOD.contains(old), "{old} is not in the good profile");
-    message(load(&[("profiles/lua.toml", &GOOD.replacen(old, new, 1))]))
-}
-
-fn message(loaded: Result<Catalog, PolicyError>) -> String {
-    let message = loaded.expect_err("a bad policy was taken").to_string();
-    let start = message
-        .find("profiles/")
-        .or_else(|| message.find("groups/"))
-        .unwrap_or(0);
-    message[start..].to_owned()
-}
+use crate::{GOOD, check, load, message};
 
 /// Each case: what to replace, by what, and what has to be said.
 const CASES: &[(&str, &str, &str)] = &[
@@ -226,14 +197,7 @@ const CASES: &[(&str, &str, &str)] = &[
 
 #[test]
 fn each_mistake_is_named_where_it_is_with_its_mend() {
-    for (old, new, wanted) in CASES {
-        let said = said(old, new);
-        assert!(
-            said.contains(wanted),
-            "{new}\n said: {said}\nwanted: {wanted}"
-        );
-        assert!(said.contains(';'), "no mend in: {said}");
-    }
+    check(GOOD, CASES);
 }
 
 #[test]

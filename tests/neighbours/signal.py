@@ -1,0 +1,5 @@
+"""Signals every process that it can."""
+import os, signal
+from probe import attempt
+
+attempt(lambda: os.kill(-1, signal.SIGKILL))

@@ -1,0 +1,12 @@
+// Hashes, ciphers, keys and randomness.
+const crypto = require('crypto')
+if (!crypto.createHash('sha256').update('').digest('hex').startsWith('e3b0c442')) throw new Error('hash')
+const key = crypto.randomBytes(32), iv = crypto.randomBytes(12)
+const cipher = crypto.createCipheriv('aes-256-gcm', key, iv)
+const packed = Buffer.concat([cipher.update('text'), cipher.final()])
+const decipher = crypto.createDecipheriv('aes-256-gcm', key, iv).setAuthTag(cipher.getAuthTag())
+if (decipher.update(packed) + decipher.final('utf8') !== 'text') throw new Error('cipher')
+const pair = crypto.generateKeyPairSync('ed25519')
+const signed = crypto.sign(null, Buffer.from('text'), pair.privateKey)
+if (!crypto.verify(null, Buffer.from('text'), pair.publicKey, signed)) throw new Error('key')
+crypto.scrypt('p', 's', 32, () => crypto.webcrypto.subtle.digest('SHA-1', new Uint8Array(1)).then(() => console.log('ok')))

@@ -1,0 +1,72 @@
+//! Jobs of strangers on one runner: one after the other in the same slot, and two at the same time.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![cfg(target_arch = "x86_64")]
+
+use glovebox_schemas::result::Status;
+use glovebox_tests::fleet::{Fleet, python};
+use glovebox_tests::probe::beside;
+
+/// Lays its secret wherever another job could look, says so, and stays until it is released.
+const NEIGHBOUR: &str = "
+import fcntl, os, signal, socket, sys
+secret = sys.argv[1].encode()
+for folder in ('/work', '/tmp', '/dev/shm'): open(f'{folder}/secret', 'wb').write(secret)
+open('/dev/shm/neighbour', 'wb').write(secret)
+sockets = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+for one, address in zip(sockets, ('\\0neighbour', '/tmp/neighbour')): one.bind(address); one.listen(); one.setblocking(False)
+locked = open('/work/secret', 'a'); fcntl.lockf(locked, fcntl.LOCK_EX)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+print('ready', flush=True)
+signal.sigwait({signal.SIGUSR1})
+for one in sockets:
+    try: one.accept(); print('somebody came')
+    except BlockingIOError: pass
+intact = all(open(f'{folder}/secret', 'rb').read() == secret for folder in ('/work', '/tmp', '/dev/shm'))
+print('untouched' if intact else 'changed')
+";
+
+#[tokio::test]
+async fn a_job_meets_nothing_of_the_one_before_it() {
+    let fleet = Fleet::new().await.unwrap();
+    let runner = fleet.runner(1).await.unwrap();
+    let mut broken = Vec::new();
+    for probe in beside("leftovers") {
+        for turn in ["leave", "look"] {
+            let mut job = probe.queued();
+            job.args = vec![turn.to_owned()];
+            let result = fleet.run(&job).await.unwrap();
+            for fault in probe.broken(&result, "secret") {
+                broken.push(format!("{}, {turn}: {fault}", probe.name));
+            }
+        }
+    }
+    fleet.stop_settled(runner).await.unwrap();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[tokio::test]
+async fn a_job_meets_nothing_of_the_one_beside_it() {
+    let fleet = Fleet::new().await.unwrap();
+    let runner = fleet.runner(2).await.unwrap();
+    let secret = uuid::Uuid::now_v7().simple().to_string();
+    let mut neighbour = python(NEIGHBOUR);
+    neighbour.stream = true;
+    neighbour.args = vec![secret.clone()];
+    fleet.client.submit(&neighbour).await.unwrap();
+    fleet.started(&neighbour.id, 1).await.unwrap();
+
+    let mut broken = Vec::new();
+    for probe in beside("neighbours") {
+        let result = fleet.run(&probe.queued()).await.unwrap();
+        for fault in probe.broken(&result, &secret) {
+            broken.push(format!("{}: {fault}", probe.name));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+
+    runner.release().unwrap();
+    let result = fleet.result(&neighbour.id).await.unwrap();
+    assert_eq!(result.status, Status::Succeeded, "{result:?}");
+    assert_eq!(result.stdout, "ready\nuntouched\n");
+    fleet.stop_settled(runner).await.unwrap();
+}
