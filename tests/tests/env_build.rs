@@ -12,6 +12,7 @@ use glovebox_schemas::result::Status;
 use glovebox_tests::cli::{Cli, Ended};
 use glovebox_tests::glovebox_bin;
 use glovebox_tests::run::{Outcome, Run};
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -248,6 +249,39 @@ fn the_same_packages_are_one_tree_that_goes_with_its_last_name() {
         .spawn()
         .finish();
     assert_eq!(again.code(), 2, "{again}");
+}
+
+#[test]
+fn a_running_job_keeps_what_was_removed_meanwhile() {
+    let store = TempDir::new().unwrap();
+    let store = store.path();
+    let built = build(store, "one", "nodejs", ("package.json", TINY));
+    assert_eq!(built.code(), 0, "{built}");
+    let code =
+        "process.once('SIGUSR2', () => { console.log(require('ms')('1h')); process.exit(); });
+                setInterval(() => {}, 1000); console.log('waits');";
+    let job = json!({"language": "nodejs", "profile": "nodejs:one", "code": code});
+    let cli = glovebox(store, &["run", "--job", "-"]).stdin(job.to_string());
+    let mut running = cli.spawn();
+    running.wait_for("waits");
+    let removed = glovebox(store, &["env", "remove", "nodejs:one"]);
+    let removed = removed.spawn().finish();
+    assert_eq!(removed.code(), 0, "{removed}");
+    assert!(removed.stderr().contains("stay for now"), "{removed}");
+    for pid in running.processes_named("node") {
+        kill_process(pid, Signal::USR2).unwrap();
+    }
+    let ended = running.finish();
+    assert_eq!(ended.stdout_text(), "waits\n3600000\n", "{ended}");
+    // The next that comes clears away.
+    let again = glovebox(store, &["env", "build", "x", "-l", "nodejs"]).file("package.json", "{}");
+    assert_eq!(again.spawn().finish().code(), 0);
+    assert!(
+        names_in(&store.join("content"))
+            .iter()
+            .all(|name| !name.ends_with(".lock"))
+    );
+    assert_eq!(list(store).len(), 1);
 }
 
 #[test]

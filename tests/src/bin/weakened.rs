@@ -32,7 +32,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut document = Vec::new();
     std::io::stdin().read_to_end(&mut document)?;
     let job = Job::parse(&document)?;
-    let (languages, mut blueprints) = prepare(Catalog::load(None)?, Vec::new(), &Wanted::Job(&job))?;
+    let (languages, mut blueprints) =
+        prepare(Catalog::load(None)?, Vec::new(), &Wanted::Job(&job))?;
     for blueprint in &mut blueprints {
         for layer in layers.split(',') {
             leave_out(blueprint, layer)?;
