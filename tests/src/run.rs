@@ -23,6 +23,7 @@ pub const HINT: &str = "a hint";
 pub struct Run {
     job: Map<String, Value>,
     user: bool,
+    variables: Vec<(String, String)>,
 }
 
 impl Run {
@@ -32,6 +33,7 @@ impl Run {
         Run {
             job: Map::new(),
             user: false,
+            variables: Vec::new(),
         }
         .with("id", "test")
         .with("language", language)
@@ -83,6 +85,13 @@ impl Run {
         self
     }
 
+    /// A variable of the command's own environment; the job does not see it.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Run {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The document.
     #[must_use]
     pub fn document(&self) -> String {
@@ -93,7 +102,10 @@ impl Run {
     #[must_use]
     pub fn spawn(&self) -> Running {
         let document = self.document();
-        let cli = Cli::new(&["run", "--job", "-", "--json"]).stdin(document);
+        let mut cli = Cli::new(&["run", "--job", "-", "--json"]).stdin(document);
+        for (name, value) in &self.variables {
+            cli = cli.env(name, value);
+        }
         if self.user {
             cli.args(&["--allow-missing", "cgroup"]).as_user().spawn()
         } else {

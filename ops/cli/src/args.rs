@@ -12,7 +12,8 @@ Exit codes: 0 done · 2 usage · 3 the job was not `succeeded` · 4 a service is
 
 Environment: GLOVEBOX_AMQP_URL (amqp://guest:guest@127.0.0.1:5672/%2f) · GLOVEBOX_REDIS_URL (redis://127.0.0.1:6379/0)
 GLOVEBOX_POLICIES (a directory laid over the built-in profiles) · GLOVEBOX_UID_BASE (first of 1,024 unused uids)
-GLOVEBOX_LOG (a filter such as `info` or `glovebox_runner=debug`)";
+GLOVEBOX_ENVIRONMENTS (the folder of environments: /var/lib/glovebox/environments for root, else
+~/.local/share/glovebox/environments) · GLOVEBOX_LOG (a filter such as `info` or `glovebox_runner=debug`)";
 
 /// Runs code that nobody trusts.
 #[derive(Debug, Parser)]
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     /// Look at profiles, check them, learn what a program needs
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Make, list and remove environments: installed packages that jobs can use
+    #[command(subcommand)]
+    Env(EnvCommand),
     /// Tell what this host can and can't isolate, and how to mend it
     Doctor(DoctorArgs),
     /// Write the JSON Schemas of the documents
@@ -178,6 +182,49 @@ pub(crate) struct WaitArgs {
 pub(crate) struct IdArgs {
     /// The job's id
     pub(crate) id: JobId,
+}
+
+/// What to do with environments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnvCommand {
+    /// Install packages, in isolation, into an environment that jobs pick with "profile": "LANGUAGE:NAME"
+    Build(EnvBuildArgs),
+    /// List the environments that are here
+    List(EnvListArgs),
+    /// Print what is in one
+    Show(EnvNameArgs),
+    /// Remove one
+    Remove(EnvNameArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnvBuildArgs {
+    /// What to call it: a-z, 0-9, '.', '_' and '-'; one that has the name already is replaced
+    pub(crate) name: String,
+    /// The language whose packages they are
+    #[arg(long, short)]
+    pub(crate) language: String,
+    /// The file that names the packages; what the language calls it (requirements.txt, package.json) if absent
+    #[arg(long, visible_alias = "requirements", value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Print what was made as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) isolation: IsolationArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnvListArgs {
+    /// Print them as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnvNameArgs {
+    /// Which one: LANGUAGE:NAME
+    pub(crate) environment: String,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use glovebox_cell::{Layer, LayerState, probe, supervise};
 use glovebox_policies::Catalog;
 use glovebox_runner::{Wanted, run_one};
@@ -14,7 +14,7 @@ use glovebox_schemas::result::Status;
 
 use crate::args::DoctorArgs;
 use crate::isolation;
-use crate::report::{HOST, print};
+use crate::report::{HOST, print, table};
 use crate::version::versions;
 
 /// Trial programs of the languages that have one.
@@ -68,13 +68,6 @@ fn try_run(args: &DoctorArgs) -> Result<ExitCode, ExitCode> {
     })
     .map_err(|error| isolation::fail_supervise(&error))?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(HOST)))
-}
-
-fn table(header: [&str; 4]) -> Table {
-    let mut table = Table::new();
-    *table.style_mut() = presets::UTF8_HORIZONTAL_ONLY;
-    table.set_header(header);
-    table
 }
 
 fn layers(layers: &[Layer]) -> Table {

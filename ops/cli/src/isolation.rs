@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use glovebox_cell::{AllowMissing, Layer, LayerState, WardenConfig};
+use glovebox_environments::{Store, StoreError, default_dir};
 use glovebox_policies::Catalog;
-use glovebox_runner::{EmbeddedError, Languages, LaunchError, Wanted, prepare};
+use glovebox_runner::{EmbeddedError, Environment, Languages, LaunchError, Wanted, prepare};
 
 use crate::args::{IsolationArgs, LayerArg};
 use crate::report::{HOST, USAGE, fail, note};
@@ -24,7 +25,7 @@ pub(crate) fn warden(
     args: &IsolationArgs,
 ) -> Result<(Languages, WardenConfig), ExitCode> {
     let (languages, blueprints) =
-        prepare(catalog, Vec::new(), wanted).map_err(|error| fail(USAGE, &error, ""))?;
+        prepare(catalog, environments()?, wanted).map_err(|error| fail(USAGE, &error, ""))?;
     let config = WardenConfig {
         blueprints,
         slots,
@@ -35,6 +36,30 @@ pub(crate) fn warden(
         },
     };
     Ok((languages, config))
+}
+
+/// The environments that are installed here. Their files stay where they are until this process ends, even if
+/// others take their names away meanwhile: running jobs see them.
+pub(crate) fn environments() -> Result<Vec<Environment>, ExitCode> {
+    let Some(dir) = default_dir() else {
+        return Ok(Vec::new());
+    };
+    let failed = |error: StoreError| fail(HOST, &error, &error.mend());
+    let Some(store) = Store::open_if_present(&dir).map_err(failed)? else {
+        return Ok(Vec::new());
+    };
+    let held = store.hold_all().map_err(failed)?;
+    Ok(held
+        .into_iter()
+        .map(|(installed, hold)| {
+            std::mem::forget(hold);
+            Environment {
+                language: installed.language,
+                name: installed.name,
+                folder: installed.folder,
+            }
+        })
+        .collect())
 }
 
 fn uid_base() -> Result<Option<u32>, ExitCode> {

@@ -2,6 +2,8 @@
 
 mod args;
 mod doctor;
+mod env;
+mod env_build;
 mod isolation;
 mod learn;
 mod policy;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         args::Command::Result(args) => queue::result(args),
         args::Command::Cancel(args) => queue::cancel(args),
         args::Command::Policy(args) => policy::run(args),
+        args::Command::Env(command) => env::run(command),
         args::Command::Doctor(args) => doctor::run(args),
         args::Command::Schemas(args) => schemas::run(args),
     }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use comfy_table::{Table, presets};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -77,4 +78,12 @@ pub(crate) fn fail(code: u8, error: &dyn Error, mend: &str) -> ExitCode {
         note(&format!("{line}\n  mend: {mend}"));
     }
     ExitCode::from(code)
+}
+
+/// A table without rows yet.
+pub(crate) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
+    let mut table = Table::new();
+    *table.style_mut() = presets::UTF8_HORIZONTAL_ONLY;
+    table.set_header(header);
+    table
 }

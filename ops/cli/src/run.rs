@@ -39,7 +39,7 @@ fn try_run(args: &RunArgs) -> Result<ExitCode, ExitCode> {
 }
 
 /// The program's output, as it comes.
-fn echo(stream: &'static str, chunk: &[u8]) {
+pub(crate) fn echo(stream: &'static str, chunk: &[u8]) {
     use std::io::Write;
     let written = match stream {
         "stderr" => std::io::stderr().write_all(chunk),
@@ -68,7 +68,7 @@ fn conclude(result: &JobResult, json: bool) -> u8 {
     exit_code(result)
 }
 
-fn explain(result: &JobResult) {
+pub(crate) fn explain(result: &JobResult) {
     if let Some(limit) = result.limit {
         note(&format!("stopped: the limit {limit} was reached"));
     }

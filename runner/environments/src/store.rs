@@ -197,6 +197,20 @@ impl Store {
         Ok(Hold::new(lock))
     }
 
+    /// Every environment, held: nobody can remove one between its being found and its being used.
+    ///
+    /// # Errors
+    /// As [`Store::list`].
+    pub fn hold_all(&self) -> Result<Vec<(Installed, Hold)>, StoreError> {
+        let _lock = self.lock()?;
+        let all = self.list()?.into_iter();
+        all.map(|installed| {
+            let hold = self.hold(&installed)?;
+            Ok((installed, hold))
+        })
+        .collect()
+    }
+
     fn read(&self, language: &str, name: &str) -> Result<Option<Installed>, StoreError> {
         let record = Record::read(&self.record(language, name))?;
         let installed = record.map(|record| record.installed(language, name, &self.content()));

@@ -196,7 +196,9 @@ fn a_removed_name_leaves_nothing() {
 fn a_tree_that_is_held_stays_until_it_is_let_go() {
     let place = Place::new();
     let old = place.add("data", &numpy().end()).unwrap();
-    let hold = place.store.hold(&old).unwrap();
+    let mut all = place.store.hold_all().unwrap();
+    let (held, hold) = all.pop().unwrap();
+    assert_eq!((all.len(), &held), (0, &old));
     place.add("data", &numpy().file("more", "").end()).unwrap();
     assert_eq!(place.store.sweep().unwrap(), 0);
     assert!(old.folder.join("lib/a.py").exists());
