@@ -193,6 +193,30 @@ fn an_absent_language_is_named_with_its_package() {
     assert!(error.hint.contains("lua5.4"), "{error:#?}");
 }
 
+/// A language is found by any of its suffixes.
+#[test]
+fn a_file_is_run_by_its_suffix() {
+    for (file, program) in [
+        (
+            "a.cc",
+            "#include <cstdio>\nint main() { std::puts(\"hello\"); }\n",
+        ),
+        ("a.R", "cat('hello\\n')\n"),
+        ("a.mjs", "console.log('hello')\n"),
+        ("a.bash", "echo hello\n"),
+        ("-c.sh", "echo hello\n"),
+    ] {
+        let ended = Cli::new(&["run", &format!("./{file}")])
+            .file(file, program)
+            .finish();
+        assert_eq!(
+            (ended.code(), &*ended.stdout_text()),
+            (0, "hello\n"),
+            "{file}: {ended}"
+        );
+    }
+}
+
 /// What ends a program that takes all memory is the cell's limit, not an engine's own.
 #[test]
 fn memory_is_the_cells_limit_in_every_engine() {
