@@ -5,6 +5,7 @@
 //! never the secret in them.
 
 use std::io::{BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Map, Value};
@@ -34,6 +35,8 @@ impl Bait {
             .env("BAIT_SECRET", &secret)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Whoever kills the test and its group must not kill what clears up after it.
+            .process_group(0)
             .spawn()
             .expect("unshare starts");
         let orders = child.stdin.take();
