@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::document::Document;
 use crate::embedded;
@@ -26,14 +26,25 @@ pub struct Catalog {
 impl Catalog {
     /// The built-in profiles; `profiles/*.toml` and `groups/*.toml` of `dir` come in addition, and in place of built-in ones of
     /// the same name. Only the group `dangerous` cannot be replaced: one in `dir` adds to it.
+    ///
+    /// # Errors
+    /// When one of the files can't be read or says something wrong.
     pub fn load(dir: Option<&Path>) -> Result<Catalog, PolicyError> {
+        Catalog::load_all(dir.map(Path::to_owned).as_slice())
+    }
+
+    /// The same with several directories, each laid over the one before, or with single files: a profile, or a group where the
+    /// file lies in a folder `groups`.
+    ///
+    /// # Errors
+    /// When one of the files can't be read or says something wrong.
+    pub fn load_all(paths: &[PathBuf]) -> Result<Catalog, PolicyError> {
         let mut profiles = built_in(embedded::PROFILES);
         let mut groups = read_groups(&built_in(embedded::GROUPS))?;
-        if let Some(dir) = dir {
-            holds_policies(dir)?;
-            profiles.extend(texts(dir, "profiles")?);
-            let own = read_groups(&texts(dir, "groups")?)?;
-            for (name, mut group) in own {
+        for path in paths {
+            let (own_profiles, own_groups) = written(path)?;
+            profiles.extend(own_profiles);
+            for (name, mut group) in read_groups(&own_groups)? {
                 if name == DANGEROUS {
                     let floor = groups.remove(DANGEROUS).unwrap_or_default();
                     group.entries.extend(floor.entries);
@@ -121,6 +132,38 @@ fn built_in(files: &[embedded::File]) -> Texts {
     files.iter().map(own).collect()
 }
 
+/// The profiles and the groups of a directory, or the one of a file.
+fn written(path: &Path) -> Result<(Texts, Texts), PolicyError> {
+    if !path.is_file() {
+        holds_policies(path)?;
+        return Ok((texts(path, "profiles")?, texts(path, "groups")?));
+    }
+    let mut one = Texts::new();
+    add(&mut one, path)?;
+    let folder = path.parent().and_then(Path::file_name);
+    if folder.is_some_and(|folder| folder == "groups") {
+        Ok((Texts::new(), one))
+    } else {
+        Ok((one, Texts::new()))
+    }
+}
+
+/// Reads a file, unless it is no policy by its name.
+fn add(texts: &mut Texts, path: &Path) -> Result<(), PolicyError> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    let is_toml = path.extension().is_some_and(|ending| ending == "toml");
+    if let (Some(stem), true) = (stem, is_toml) {
+        let text = fs::read_to_string(path).map_err(failed(path))?;
+        texts.insert(stem.to_owned(), (path.display().to_string(), text));
+    }
+    Ok(())
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> PolicyError {
+    let path = path.to_owned();
+    move |source| PolicyError::Read { path, source }
+}
+
 /// A directory without either folder is the wrong one: going on with the built-in policy would be a silent surprise.
 fn holds_policies(dir: &Path) -> Result<(), PolicyError> {
     if dir.join("profiles").is_dir() || dir.join("groups").is_dir() {
@@ -137,24 +180,13 @@ fn holds_policies(dir: &Path) -> Result<(), PolicyError> {
 
 /// The `*.toml` files of a folder; a folder that is not there has none.
 fn texts(dir: &Path, folder: &str) -> Result<Texts, PolicyError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| PolicyError::Read { path, source }
-    };
     let folder = dir.join(folder);
     let mut texts = Texts::new();
     if !folder.exists() {
         return Ok(texts);
     }
     for entry in fs::read_dir(&folder).map_err(failed(&folder))? {
-        let path = entry.map_err(failed(&folder))?.path();
-        let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else {
-            continue;
-        };
-        if path.extension().is_some_and(|ending| ending == "toml") {
-            let text = fs::read_to_string(&path).map_err(failed(&path))?;
-            texts.insert(stem.to_owned(), (path.display().to_string(), text));
-        }
+        add(&mut texts, &entry.map_err(failed(&folder))?.path())?;
     }
     Ok(texts)
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::command;
 use crate::compile::Compile;
 use crate::environment::Environment;
+use crate::error::Place;
 use crate::proxy::Proxy;
 use crate::syscalls::Syscalls;
 
@@ -67,6 +68,8 @@ pub struct Root {
     pub read_only: Vec<PathBuf>,
     /// Paths that are left out where the host does not have them.
     pub optional: Vec<PathBuf>,
+    /// Where each is written.
+    pub(crate) places: BTreeMap<PathBuf, Place>,
 }
 
 /// How much of each thing.
@@ -151,5 +154,17 @@ impl Profile {
             .into_iter()
             .filter_map(|(name, part)| Some((name, part?)))
             .collect()
+    }
+
+    /// What each cell that this profile describes sees of the host, each with its part as in [`Profile::parts`].
+    pub fn roots(&self) -> Vec<(&'static str, &Root)> {
+        let roots = [
+            ("run", Some(&self.root)),
+            ("proxy", self.proxy.as_ref().map(|part| &part.root)),
+            ("compile", self.compile.as_ref().map(|part| &part.root)),
+            ("install", self.environment.as_ref().map(|part| &part.root)),
+        ];
+        let there = |(name, root): (_, Option<_>)| Some((name, root?));
+        roots.into_iter().filter_map(there).collect()
     }
 }

@@ -3,7 +3,9 @@
 //! A path here shows a part of the host to strangers: it must be absolute and plain, and it must never be one of those
 //! that the cell makes afresh.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
 use crate::document::{Item, Section};
 use crate::error::PolicyError;
@@ -15,9 +17,18 @@ const MADE_BY_THE_CELL: [&str; 5] = ["/proc", "/sys", "/dev", "/tmp", "/work"];
 /// Reads the section `[root]`.
 pub(crate) fn root(section: &Section<'_>) -> Result<Root, PolicyError> {
     section.only(&["read_only", "optional"])?;
+    let lists = ["read_only", "optional"].map(|name| section.get(name));
+    let mut places = BTreeMap::new();
+    for list in lists.iter().flatten() {
+        for item in list.list()? {
+            places.insert(path(&item)?, item.place());
+        }
+    }
+    let [read_only, optional] = lists;
     Ok(Root {
-        read_only: paths(section.get("read_only"))?,
-        optional: paths(section.get("optional"))?,
+        read_only: paths(read_only)?,
+        optional: paths(optional)?,
+        places,
     })
 }
 
@@ -35,6 +46,38 @@ impl Root {
             }
         }
         self.optional.retain(|path| !self.read_only.contains(path));
+        for (path, place) in &other.places {
+            self.places
+                .entry(path.clone())
+                .or_insert_with(|| place.clone());
+        }
+    }
+
+    /// The paths that this host has and this user can't read, each as an error that names where it is written.
+    pub fn unreadable(&self) -> Vec<PolicyError> {
+        let refused = |path: &PathBuf| {
+            let why = readable(path).err()?;
+            let place = self.places.get(path)?;
+            Some(place.refuse(
+                format!("{} can't be read here: {why}", path.display()),
+                "let this user read it, or take it out",
+            ))
+        };
+        let all = self.read_only.iter().chain(&self.optional);
+        all.filter_map(refused).collect()
+    }
+}
+
+/// Whether a path can be opened; one that is not there can't be unreadable.
+fn readable(path: &Path) -> io::Result<()> {
+    let opened = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => fs::read_dir(path).map(drop),
+        Ok(_) => fs::File::open(path).map(drop),
+        Err(error) => Err(error),
+    };
+    match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 

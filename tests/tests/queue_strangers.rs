@@ -4,7 +4,9 @@
 
 use glovebox_schemas::result::Status;
 use glovebox_tests::fleet::{Fleet, python};
-use glovebox_tests::probe::beside;
+use glovebox_tests::probe::{Word, beside, spoke};
+use glovebox_tests::run::Run;
+use serde_json::json;
 
 /// Lays its secret wherever another job could look, says so, and stays until it is released.
 const NEIGHBOUR: &str = "
@@ -42,6 +44,40 @@ async fn a_job_meets_nothing_of_the_one_before_it() {
     }
     fleet.stop_settled(runner).await.unwrap();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Leaves what the probe leaves, and becomes the one that looks, in the same cell.
+const SAME_CELL: &str = "
+import os, sys, probe
+class Left(BaseException): pass
+def left(why): raise Left
+probe.contained = left
+sys.argv[1:] = ['leave']
+kept = {'__name__': '__main__'}
+try: exec(CODE, kept)
+except Left: pass
+os.environ['PYTHONPATH'] = '/work'
+os.execv(sys.executable, [sys.executable, '-c', CODE, 'look'])
+";
+
+#[test]
+fn a_look_within_the_same_cell_finds_what_was_left() {
+    for probe in beside("leftovers") {
+        // Of one cell these two are never seen: time that is gone, and what could not be left at all.
+        if ["processor_time.py", "marks_on_shared_files.py"].contains(&probe.name.as_str()) {
+            continue;
+        }
+        let code = format!("CODE = {}\n{SAME_CELL}", json!(probe.code));
+        let helper = include_str!("../probes/probe.py");
+        let outcome = Run::python(&code).file("probe.py", helper).result();
+        let result = &outcome.result;
+        assert_ne!(
+            spoke(result),
+            Some(Word::Contained),
+            "{}: {result:?}",
+            probe.name
+        );
+    }
 }
 
 #[tokio::test]

@@ -273,12 +273,12 @@ fn what_the_profile_does_not_offer() {
         &Run::new("cobol").with("code", ""),
         "unknown_language",
         "language: \"cobol\" is not known here",
-        "this runner knows: nodejs, python",
+        "this runner knows: bash, c, cpp, go, java, lua, nodejs, perl, php, python, r, ruby, rust, sqlite, typescript",
     );
     rejected(
-        &Run::python("").with("network", "proxy"),
+        &Run::new("sqlite").with("code", "").with("network", "proxy"),
         "network_not_offered",
-        "network: the profile \"python\" does not offer \"proxy\"",
+        "network: the profile \"sqlite\" does not offer \"proxy\"",
         "use one of: none",
     );
     rejected(

@@ -6,6 +6,7 @@
 mod bare;
 mod cell;
 mod command;
+mod gate;
 mod measure;
 mod report;
 

@@ -11,7 +11,7 @@ use glovebox_schemas::job::Job;
 
 use crate::cell::Cells;
 use crate::report::{self, Report, Row, Summary};
-use crate::{bare, command};
+use crate::{bare, command, gate};
 
 /// The rows: a name, the profile whose cell it runs in, and the command. What isolation adds is the
 /// same for each, so `true` shows it bare and Node shows it next to a slow start.
@@ -37,6 +37,7 @@ pub(crate) fn run(turns: usize, warm_up: usize) -> anyhow::Result<ExitCode> {
         turns,
         cold: rows,
         command_cpu_ms: whole_command()?,
+        network: gate::measure(turns, warm_up)?,
     };
     report::write(&report)?;
     Ok(ExitCode::SUCCESS)

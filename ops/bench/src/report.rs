@@ -15,6 +15,16 @@ pub(crate) struct Report {
     pub(crate) cold: Vec<Row>,
     /// CPU of the interpreter alone, of `glovebox run`, and the difference.
     pub(crate) command_cpu_ms: [f64; 3],
+    pub(crate) network: Network,
+}
+
+/// The network gate: connect and first byte, and throughput, directly and through it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Network {
+    pub(crate) direct: Summary,
+    pub(crate) through: Summary,
+    pub(crate) direct_mb_s: f64,
+    pub(crate) through_mb_s: f64,
 }
 
 /// One program, bare and in a cell.
@@ -99,6 +109,16 @@ fn markdown(report: &Report) -> anyhow::Result<String> {
          supervisor, a runner and a warden for its one job: {run:.1} ms of CPU, {bare:.1} ms of it the \
          interpreter's, {more:.1} ms everything else. {} turns a row, interleaved.",
         report.turns
+    )?;
+    let network = &report.network;
+    writeln!(
+        text,
+        "\nThe network gate, on loopback: a connection has its first byte after {:.2} ms directly and after \
+         {:.2} ms through CONNECT; one transfer runs at {:.0} and {:.0} MB/s.",
+        network.direct.median_ms,
+        network.through.median_ms,
+        network.direct_mb_s,
+        network.through_mb_s,
     )?;
     Ok(text)
 }

@@ -121,8 +121,35 @@ pub(crate) struct RunnerArgs {
 /// What to do with profiles.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
+    /// List the languages: which are here, in which version, and what brings the others
+    List(ListArgs),
+    /// Print what a language's programs need and may do, with everything that its profile includes
+    Show(ShowArgs),
+    /// Read policies, compile them for both architectures and look whether this host can serve them
+    Check(CheckArgs),
     /// Run a program in isolation and print the lines that its profile lacks
     Learn(LearnArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The language's name or one of its aliases
+    #[arg(value_name = "NAME")]
+    pub(crate) language: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Directories with profiles/ or groups/, or single files; GLOVEBOX_POLICIES if absent
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

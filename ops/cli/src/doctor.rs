@@ -15,6 +15,7 @@ use glovebox_schemas::result::Status;
 use crate::args::DoctorArgs;
 use crate::isolation;
 use crate::report::{HOST, print, table};
+use crate::version::versions;
 
 /// Trial programs of the languages that have one.
 const TRIALS: [(&str, &str); 2] = [("python", "print('ok')"), ("nodejs", "console.log('ok')")];
@@ -84,10 +85,10 @@ fn layers(layers: &[Layer]) -> Table {
 
 fn languages(catalog: &Catalog) -> Table {
     let mut table = table(["language", "here", "detail", "mend"]);
-    for profile in catalog.profiles() {
+    for (profile, version) in catalog.profiles().iter().zip(versions(catalog)) {
         match profile.absent() {
             None => {
-                let detail = profile.version.first().cloned().unwrap_or_default();
+                let detail = version.unwrap_or_else(|| "does not tell its version".to_owned());
                 table.add_row([profile.name.as_str(), "present", &detail, ""]);
             }
             Some(absent) => {

@@ -6,12 +6,14 @@ mod env;
 mod env_build;
 mod isolation;
 mod learn;
+mod policy;
 mod program;
 mod queue;
 mod report;
 mod run;
 mod runner;
 mod schemas;
+mod version;
 
 use std::process::ExitCode;
 
@@ -25,7 +27,7 @@ fn main() -> ExitCode {
         args::Command::Wait(args) => queue::wait(args),
         args::Command::Result(args) => queue::result(args),
         args::Command::Cancel(args) => queue::cancel(args),
-        args::Command::Policy(args::PolicyCommand::Learn(args)) => learn::run(args),
+        args::Command::Policy(args) => policy::run(args),
         args::Command::Env(command) => env::run(command),
         args::Command::Doctor(args) => doctor::run(args),
         args::Command::Schemas(args) => schemas::run(args),

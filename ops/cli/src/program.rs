@@ -73,11 +73,11 @@ pub(crate) fn job(args: &ProgramArgs, catalog: &Catalog) -> Result<Job, ProgramE
 
 /// The language whose programs end as this file does.
 fn language_of(path: &Path, catalog: &Catalog) -> Option<String> {
-    let suffix = path.extension()?;
+    let suffix = path.extension()?.to_str()?;
     catalog
         .profiles()
         .iter()
-        .find(|profile| Path::new(&profile.source).extension() == Some(suffix))
+        .find(|profile| profile.suffixes.iter().any(|one| one == suffix))
         .map(|profile| profile.name.clone())
 }
 

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::ledger::Visit;
 use crate::verdict::Verdict;
 
-/// Each way of a tunnel. More is no faster on two cores, and a job may have many tunnels.
+/// Each way of a tunnel: enough to be fast, and not more, for a job may have many tunnels.
 const TUNNEL_BYTES: usize = 128 * 1024;
 
 /// The outside's end of a job's connection.
@@ -24,6 +24,8 @@ pub(crate) struct Metered {
     /// What came in with an upstream's answer.
     early: Bytes,
     visit: Arc<Visit>,
+    /// Bytes came in that the job may not have: the next read breaks it.
+    is_cut: bool,
 }
 
 impl Metered {
@@ -32,6 +34,7 @@ impl Metered {
             stream,
             early,
             visit,
+            is_cut: false,
         }
     }
 
@@ -57,12 +60,16 @@ impl AsyncRead for Metered {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_cut {
+            return Poll::Ready(Err(self.used_up()));
+        }
         let before = buf.filled().len();
         ready!(self.poll_raw(cx, buf))?;
         let read = buf.filled().len() - before;
         let granted = self.visit.ledger().take(read);
         self.visit.received(granted);
         buf.set_filled(before + granted);
+        self.is_cut = granted < read;
         match granted {
             0 if read > 0 => Poll::Ready(Err(self.used_up())),
             _ => Poll::Ready(Ok(())),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use glovebox_cell::blueprint::RootPath;
 use glovebox_cell::{AllowMissing, Blueprint, WardenConfig, supervise};
 use glovebox_policies::Catalog;
@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .context("name the layers to leave out")?;
     let mut document = Vec::new();
     std::io::stdin().read_to_end(&mut document)?;
-    let job = Job::parse(&document)?;
+    let job = Job::parse(&document).map_err(|rejection| anyhow!("{rejection:?}"))?;
     let (languages, mut blueprints) =
         prepare(Catalog::load(None)?, Vec::new(), &Wanted::Job(&job))?;
     for blueprint in &mut blueprints {

@@ -1,0 +1,9 @@
+//! The gate against real sockets, on loopback and on free ports.
+
+mod http;
+mod limits;
+mod namespace;
+mod reach;
+mod rig;
+mod socks;
+mod upstream;
