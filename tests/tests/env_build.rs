@@ -327,10 +327,35 @@ fn what_does_not_resolve_is_said_by_the_installer_and_leaves_nothing() {
         assert_eq!(built.stdout_text(), "");
         assert!(built.stderr().contains(words), "{built}");
         assert!(built.stderr().contains("nothing was kept"), "{built}");
+        assert!(!built.stderr().contains("sealing"), "{built}");
         for folder in ["content", "names", "staging"] {
             assert_eq!(names_in(&store.path().join(folder)), [""; 0], "{folder}");
         }
     }
+}
+
+#[test]
+fn an_installation_that_is_stopped_or_killed_leaves_nothing() {
+    let installing = |store: &Path| {
+        let args = ["env", "build", "stopped", "--language", "python"];
+        let cli = glovebox(store, &args).file("requirements.txt", SCIENCE);
+        let running = cli.spawn();
+        running.wait_for_processes("python3", 1);
+        running
+    };
+    let left = |store: &Path| {
+        ["content", "names", "staging"].map(|folder| names_in(&store.join(folder)).len())
+    };
+    let store = TempDir::new().unwrap();
+    let running = installing(store.path());
+    running.signal(Signal::TERM);
+    let ended = running.finish();
+    assert_eq!(ended.code(), 3, "{ended}");
+    assert!(ended.stderr().contains("cancelled"), "{ended}");
+    assert_eq!(left(store.path()), [0; 3]);
+
+    installing(store.path()).cut_power();
+    assert_eq!(left(store.path()), [0; 3]);
 }
 
 #[test]

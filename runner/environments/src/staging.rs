@@ -1,8 +1,9 @@
 //! A folder in which one environment is being made. Gone when its owner is done with it, and swept away when the owner
 //! was killed: its lock tells which.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{At, StoreError};
@@ -41,7 +42,12 @@ impl Staging {
             };
             // A leftover of a time without locks can't be: but if it is there, it is nobody's.
             remove_tree(&staging.folder).at("removing", &staging.folder)?;
-            fs::create_dir(&staging.folder).at("making the folder", &staging.folder)?;
+            // Whatever the umask: nobody else may look in, or write.
+            let mut private = DirBuilder::new();
+            private.mode(0o700);
+            private
+                .create(&staging.folder)
+                .at("making the folder", &staging.folder)?;
             return Ok(staging);
         }
     }

@@ -1,6 +1,7 @@
 //! Builds that end in the middle: killed, or out of room.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -63,6 +64,8 @@ fn a_killed_build_leaves_nothing() {
     let half = lines.map(Result::unwrap).any(|line| line.contains(HALF));
     assert!(half, "it ended before it was killed");
 
+    let staging = std::fs::metadata(place.dir().join("staging/0")).unwrap();
+    assert_eq!(staging.mode() & 0o7777, 0o700);
     let folder = place.dir().join("staging/0/tree/lib");
     assert!(folder.join("b").exists());
     assert_eq!(place.store.sweep().unwrap(), 0, "its owner lives");
