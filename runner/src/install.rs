@@ -39,7 +39,7 @@ pub struct Installation {
 }
 
 /// Installs, and gives the result as that of a job: `succeeded` if the archive is whole. What the installers
-/// print is passed to `echo` as the stream `stderr`. SIGINT and SIGTERM stop it.
+/// print is passed to `echo`. SIGINT and SIGTERM stop it.
 ///
 /// # Errors
 /// When this host can't isolate as asked.

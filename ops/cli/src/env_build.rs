@@ -131,9 +131,16 @@ fn read(path: &Path) -> Result<Vec<u8>, ExitCode> {
 /// The manifest as it is shown to people later.
 fn text_of(files: &[(String, Vec<u8>)]) -> String {
     let content = files.first().map_or(&[][..], |(_, content)| content);
-    let text = String::from_utf8_lossy(content);
+    printable(content)
+}
+
+/// Text without anything that a terminal would obey.
+fn printable(bytes: &[u8]) -> String {
     let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars().filter(plain).collect()
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .filter(plain)
+        .collect()
 }
 
 /// The installer's run. It has the powers of a job, and the network gate; what it prints is seen as it comes.
@@ -170,11 +177,10 @@ fn install_in_a_cell(
     }
 }
 
-/// What the installer prints, as it comes. Its stdout is the archive, which is nothing to look at.
+/// What the installer prints, as it comes. It runs what strangers wrote, and whoever builds an environment looks
+/// at it in a terminal: nothing that a terminal would obey gets there.
 fn installer_says(stream: &'static str, chunk: &[u8]) {
-    if stream == "stderr" {
-        echo(stream, chunk);
-    }
+    echo(stream, printable(chunk).as_bytes());
 }
 
 /// Says what the installer did not say itself; gives the exit code.

@@ -130,7 +130,10 @@ impl Cells {
             }
         };
         let flooded = Arc::new(Notify::new());
-        let out_tap = tap.clone().map(|tap| tap.of(capture::STDOUT));
+        let out_tap = match order.stdout {
+            Keep::Memory(_) => tap.clone().map(|tap| tap.of(capture::STDOUT)),
+            Keep::File(..) => None,
+        };
         let err_tap = tap.map(|tap| tap.of(capture::STDERR));
         let stderr_kept = Keep::Memory(order.cell.output_bytes);
         let (evidence, stdout, stderr, files, ()) = tokio::join!(

@@ -6,6 +6,7 @@
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use rustix::fs::{FileType, Gid, Uid};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
@@ -106,6 +107,7 @@ impl Slot {
         };
         let workspace =
             workspace::make(&limits, blueprint, identity).map_err(at(Step::Workspace))?;
+        lend_stdio(&parcel.stdio, identity).map_err(at(Step::Stdio))?;
         let pidfd = self.clone_cell(&parcel, blueprint, host, &workspace, identity)?;
         let Parcel {
             launch,
@@ -295,6 +297,20 @@ impl Slot {
             _ => Some(Event::Ended { ticket, evidence }),
         }
     }
+}
+
+/// Gives the pipes to the job, which could not open `/dev/stdin` or `/proc/self/fd/1` by name otherwise:
+/// the kernel looks at the owner then (proc(5)). Nothing but pipes is given away.
+fn lend_stdio(stdio: &[OwnedFd; 3], identity: Identity) -> Result<(), Errno> {
+    let Some(id) = identity.owner() else {
+        return Ok(());
+    };
+    for fd in stdio {
+        if FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Fifo {
+            rustix::fs::fchown(fd, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)))?;
+        }
+    }
+    Ok(())
 }
 
 fn namespaces(without: &Without) -> i32 {
