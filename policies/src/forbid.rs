@@ -2,20 +2,36 @@
 //!
 //! The answer may be "yes" too often, never too seldom: what cannot be told apart counts as the same.
 
+use std::collections::BTreeMap;
+
 use crate::error::PolicyError;
 use crate::rules::{Entry, Verdict};
 use crate::syscalls::{Check, Condition, Syscalls, Test};
+
+/// The entries that forbid, by call.
+pub(crate) struct Forbidden<'a>(BTreeMap<&'a str, Vec<(&'a Entry, &'a Condition)>>);
+
+impl<'a> Forbidden<'a> {
+    /// Those among `entries`.
+    pub(crate) fn among(entries: impl Iterator<Item = &'a Entry>) -> Forbidden<'a> {
+        let mut rules: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for entry in entries {
+            if let Verdict::Forbid(rule) = &entry.verdict {
+                let of_call = rules.entry(entry.call.as_str()).or_default();
+                of_call.push((entry, rule));
+            }
+        }
+        Forbidden(rules)
+    }
+}
 
 /// Refuses an allowed call that could be made with forbidden arguments. No condition: any arguments.
 pub(crate) fn check(
     allowed: &Entry,
     condition: Option<&Condition>,
-    entries: &[Entry],
+    forbidden: &Forbidden<'_>,
 ) -> Result<(), PolicyError> {
-    for entry in entries.iter().filter(|entry| entry.call == allowed.call) {
-        let Verdict::Forbid(rule) = &entry.verdict else {
-            continue;
-        };
+    for (entry, rule) in forbidden.0.get(allowed.call.as_str()).into_iter().flatten() {
         if meet(condition, rule) {
             let (call, spot) = (&entry.call, entry.place.spot());
             let (problem, mend) = match condition {

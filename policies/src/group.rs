@@ -3,6 +3,7 @@
 //! Including a group must never take anything away: it adds calls and paths, and contradictions are refused later.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::document::{Document, Section};
 use crate::error::{Place, PolicyError, did_you_mean};
@@ -26,7 +27,8 @@ pub(crate) struct Group {
     /// Variables of the environment. Those of a file are laid over those of what it includes.
     pub(crate) env: BTreeMap<String, String>,
     /// The entries of `[syscalls]`.
-    pub(crate) entries: Vec<Entry>,
+    /// Shared, because every cell of every profile resolves its own list of them.
+    pub(crate) entries: Vec<Rc<Entry>>,
 }
 
 impl Group {
@@ -55,7 +57,8 @@ impl Group {
         }
         group.env = env(section, "env")?;
         if let Some(syscalls) = section.get("syscalls") {
-            group.entries = rules::entries(&syscalls.section()?)?;
+            let entries = rules::entries(&syscalls.section()?)?;
+            group.entries = entries.into_iter().map(Rc::new).collect();
         }
         Ok(group)
     }

@@ -4,9 +4,10 @@
 //! files disagree about a call, the profile is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::error::PolicyError;
-use crate::forbid;
+use crate::forbid::{self, Forbidden};
 use crate::rules::{Entry, Verdict};
 
 /// What a profile says about system calls.
@@ -126,7 +127,8 @@ impl Syscalls {
     }
 
     /// Merges what the files say, the profile's own entries last.
-    pub(crate) fn resolve(entries: &[Entry]) -> Result<Syscalls, PolicyError> {
+    pub(crate) fn resolve(entries: &[Rc<Entry>]) -> Result<Syscalls, PolicyError> {
+        let forbidden = Forbidden::among(entries.iter().map(Rc::as_ref));
         let mut first: BTreeMap<&str, &Entry> = BTreeMap::new();
         // The forbidden ones before all others: whoever contradicts them is the one who is told.
         let (kills, others): (Vec<_>, Vec<_>) = entries
@@ -135,7 +137,7 @@ impl Syscalls {
         let mut merged = Syscalls::default();
         for entry in kills.into_iter().chain(others) {
             if let Verdict::Allow(condition) = &entry.verdict {
-                forbid::check(entry, condition.as_ref(), entries)?;
+                forbid::check(entry, condition.as_ref(), &forbidden)?;
             }
             if matches!(entry.verdict, Verdict::Forbid(_)) {
                 // Only some of its arguments: that is no contradiction to an entry for others.
