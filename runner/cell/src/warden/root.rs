@@ -111,7 +111,10 @@ fn build_all(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots,
         }
         by_blueprint.push(different.len());
         different.push(blueprint);
-        setns(&host, CloneFlags::CLONE_NEWNS).map_err(broken("returning to", slash))?;
+        setns(&host, CloneFlags::CLONE_NEWNS).map_err(broken(
+            "returning (setns(2) wants CAP_SYS_CHROOT) to",
+            slash,
+        ))?;
         unshare(CloneFlags::CLONE_NEWNS).map_err(broken("leaving", slash))?;
         namespaces.push(own_namespace()?);
         assemble(blueprint, identities)?;
