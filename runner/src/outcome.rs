@@ -38,7 +38,7 @@ pub(crate) fn judge(plan: &Plan, ended: Ended) -> Outcome {
         .map(|(run, ended)| judge_run(plan, run, ended))
         .collect();
     let failed = |judged: &Judged| match &judged.test {
-        Some(test) => test.status,
+        Some(test) => test.ran.status,
         None => judged.verdict.status,
     };
     let compiled = compile.iter().map(|judged| judged.verdict.status);
@@ -80,10 +80,10 @@ fn judge_run(plan: &Plan, run: &Run, ended: RunEnded) -> Judged {
     let verdict = verdict(&ended.evidence, ended.over_limit());
     let test = plan.tests.then(|| {
         let mut test = document::test(plan, run, &ended, &verdict);
-        if let (Status::Succeeded, Some((expected, compare))) = (test.status, &run.expected) {
+        if let (Status::Succeeded, Some((expected, compare))) = (test.ran.status, &run.expected) {
             test.diff = difference(&ended.stdout.bytes, expected.as_bytes(), *compare);
             if test.diff.is_some() {
-                test.status = Status::Failed;
+                test.ran.status = Status::Failed;
             }
         }
         test

@@ -16,7 +16,7 @@ pub use crate::encoding::{
 };
 pub use network::{Connection, Verdict};
 pub use parts::{
-    CompileResult, Denied, ErrorInfo, Limit, OutputFile, Status, TestResult, Times, Usage, millis,
+    Denied, ErrorInfo, Limit, OutputFile, Ran, Status, TestResult, Times, Usage, millis,
 };
 
 use crate::id::JobId;
@@ -79,7 +79,7 @@ pub struct JobResult {
     /// How the program was compiled, if its language is. If that failed, the program never started, and the
     /// exit code and the output of the result are the compiler's.
     #[serde(default)]
-    pub compile: Option<CompileResult>,
+    pub compile: Option<Ran>,
     /// What became of each test, in the job's order.
     #[serde(default)]
     pub tests: Vec<TestResult>,

@@ -8,8 +8,8 @@ use glovebox_schemas::control::Cancel;
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::json_schemas;
 use glovebox_schemas::result::{
-    CompileResult, Connection, Denied, JobResult, Limit, OutputFile, Status, TestResult, Times,
-    Usage, Verdict, encode_output, millis,
+    Connection, Denied, JobResult, Limit, OutputFile, Ran, Status, TestResult, Times, Usage,
+    Verdict, encode_output, millis,
 };
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -112,8 +112,7 @@ fn results_and_cancellations_satisfy_their_schemas() {
         ..Usage::default()
     });
     let (stdout, stderr, encoding) = encode_output(b"\xff", b"");
-    let test = TestResult {
-        name: "one".into(),
+    let ran = Ran {
         status: Status::Failed,
         exit_code: None,
         signal: Some("SIGSEGV".into()),
@@ -125,6 +124,10 @@ fn results_and_cancellations_satisfy_their_schemas() {
         encoding,
         denied: denied.clone(),
         usage,
+    };
+    let test = TestResult {
+        name: "one".into(),
+        ran: ran.clone(),
         diff: Some("- 1\n+ 2\n".into()),
     };
     let full = JobResult {
@@ -135,19 +138,7 @@ fn results_and_cancellations_satisfy_their_schemas() {
             run_ms: Some(1.5),
             ..Times::default()
         },
-        compile: Some(CompileResult {
-            status: Status::Failed,
-            exit_code: Some(1),
-            signal: None,
-            limit: None,
-            stdout: String::new(),
-            stderr: "main.c:1: error".into(),
-            stdout_truncated: false,
-            stderr_truncated: false,
-            encoding,
-            denied: denied.clone(),
-            usage,
-        }),
+        compile: Some(ran),
         connections: vec![Connection {
             host: "example.org".into(),
             port: 443,

@@ -131,7 +131,7 @@ open('/tmp/verdict', 'w').write('passed')";
         .result
         .tests
         .iter()
-        .map(|test| test.status)
+        .map(|test| test.ran.status)
         .collect();
     assert_eq!(format!("{passed:?}"), "[Failed, Failed]");
     assert_eq!(outcome.result.tests.len(), 2);

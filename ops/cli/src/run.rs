@@ -86,7 +86,7 @@ pub(crate) fn explain(result: &JobResult) {
     }
     for test in &result.tests {
         let diff = test.diff.as_deref().unwrap_or_default();
-        note(&format!("test {}: {} {diff}", test.name, test.status));
+        note(&format!("test {}: {} {diff}", test.name, test.ran.status));
     }
 }
 

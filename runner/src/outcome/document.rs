@@ -7,8 +7,8 @@ use glovebox_gate as gate;
 use glovebox_policies::{hint, syscall_name};
 use glovebox_schemas::job::Job;
 use glovebox_schemas::result::{
-    CompileResult, Connection, Denied, Encoding, JobResult, OutputFile, Status, TestResult, Times,
-    Usage, Verdict as Reached, encode_output, millis, without_cut_character,
+    Connection, Denied, Encoding, JobResult, OutputFile, Ran, Status, TestResult, Times, Usage,
+    Verdict as Reached, encode_output, millis, without_cut_character,
 };
 
 use super::verdict::{Verdict, libc_signal};
@@ -38,12 +38,14 @@ pub(crate) fn compose(job: &Job, plan: &Plan, outcome: Outcome, runner: &str) ->
     result.times.run_ms = Some(total(&|evidence| evidence.usage.wall));
     result.usage = Some(summed(&outcome.runs));
     // What the reader looks at first: the program's own end or, if it never started, the compiler's.
-    match (outcome.runs.first(), &outcome.compile) {
-        (Some(run), _) if !plan.tests => say(&mut result, plan, run),
-        (None, Some(compiler)) => say(&mut result, plan, compiler),
+    let of = |judged: &Judged| ran(plan, &judged.verdict, &judged.ended);
+    let compile = outcome.compile.as_ref().map(of);
+    match (outcome.runs.first(), &compile) {
+        (Some(run), _) if !plan.tests => say(&mut result, of(run)),
+        (None, Some(compiler)) => say(&mut result, compiler.clone()),
         _ => {}
     }
-    result.compile = outcome.compile.map(|judged| compiler(plan, &judged));
+    result.compile = compile;
     if outcome.status == Status::Error {
         result.error = Some(vanished());
     }
@@ -69,21 +71,23 @@ pub(crate) fn compose(job: &Job, plan: &Plan, outcome: Outcome, runner: &str) ->
     result
 }
 
-/// How one run ended, and what it printed.
-fn say(result: &mut JobResult, plan: &Plan, run: &Judged) {
-    result.exit_code = run.verdict.exit_code;
-    result.signal = run.verdict.signal.clone();
-    result.limit = run.verdict.limit;
-    result.denied = denied(plan, &run.ended.evidence);
-    (result.stdout, result.stderr, result.encoding) = output(&run.ended);
-    result.stdout_truncated = run.ended.stdout.truncated;
-    result.stderr_truncated = run.ended.stderr.truncated;
+/// The result's own fields are those of one of its cells.
+fn say(result: &mut JobResult, ran: Ran) {
+    result.exit_code = ran.exit_code;
+    result.signal = ran.signal;
+    result.limit = ran.limit;
+    result.stdout = ran.stdout;
+    result.stderr = ran.stderr;
+    result.stdout_truncated = ran.stdout_truncated;
+    result.stderr_truncated = ran.stderr_truncated;
+    result.encoding = ran.encoding;
+    result.denied = ran.denied;
 }
 
-fn compiler(plan: &Plan, judged: &Judged) -> CompileResult {
-    let Judged { verdict, ended, .. } = judged;
+/// How one cell ended, and what it printed.
+fn ran(plan: &Plan, verdict: &Verdict, ended: &RunEnded) -> Ran {
     let (stdout, stderr, encoding) = output(ended);
-    CompileResult {
+    Ran {
         status: verdict.status,
         exit_code: verdict.exit_code,
         signal: verdict.signal.clone(),
@@ -173,20 +177,9 @@ fn usage(evidence: &Evidence) -> Usage {
 
 /// What is said of one test.
 pub(super) fn test(plan: &Plan, run: &Run, ended: &RunEnded, verdict: &Verdict) -> TestResult {
-    let (stdout, stderr, encoding) = output(ended);
     TestResult {
         name: run.name.clone(),
-        status: verdict.status,
-        exit_code: verdict.exit_code,
-        signal: verdict.signal.clone(),
-        limit: verdict.limit,
-        stdout,
-        stderr,
-        stdout_truncated: ended.stdout.truncated,
-        stderr_truncated: ended.stderr.truncated,
-        encoding,
-        denied: denied(plan, &ended.evidence),
-        usage: Some(usage(&ended.evidence)),
+        ran: ran(plan, verdict, ended),
         diff: None,
     }
 }

@@ -101,48 +101,9 @@ pub struct Times {
     pub run_ms: Option<f64>,
 }
 
-/// How a program was compiled.
+/// How one cell of a job ended: the compiler's, or a test's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CompileResult {
-    /// What became of it.
-    pub status: Status,
-    /// The compiler's exit code, if it exited.
-    #[serde(default)]
-    pub exit_code: Option<i32>,
-    /// The signal that ended the compiler.
-    #[serde(default)]
-    pub signal: Option<String>,
-    /// Which limit was exceeded.
-    #[serde(default)]
-    pub limit: Option<Limit>,
-    /// What the compiler wrote to standard output.
-    #[serde(default)]
-    pub stdout: String,
-    /// What the compiler wrote to standard error.
-    #[serde(default)]
-    pub stderr: String,
-    /// Whether it wrote more to standard output than is here.
-    #[serde(default)]
-    pub stdout_truncated: bool,
-    /// Whether it wrote more to standard error than is here.
-    #[serde(default)]
-    pub stderr_truncated: bool,
-    /// How `stdout` and `stderr` are written.
-    #[serde(default)]
-    pub encoding: Encoding,
-    /// The system calls that the policy refused.
-    #[serde(default)]
-    pub denied: Vec<Denied>,
-    /// What the compiler used; not counted in the result's own.
-    #[serde(default)]
-    pub usage: Option<Usage>,
-}
-
-/// What became of one test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct TestResult {
-    /// The test's name.
-    pub name: String,
+pub struct Ran {
     /// What became of it.
     pub status: Status,
     /// The program's exit code, if it exited.
@@ -172,9 +133,19 @@ pub struct TestResult {
     /// The system calls that the policy refused.
     #[serde(default)]
     pub denied: Vec<Denied>,
-    /// What it used, if it ran.
+    /// What it used. What the compiler used is not counted in the result's own.
     #[serde(default)]
     pub usage: Option<Usage>,
+}
+
+/// What became of one test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TestResult {
+    /// The test's name.
+    pub name: String,
+    /// How the program ended.
+    #[serde(flatten)]
+    pub ran: Ran,
     /// Where the output differs from what was expected, if it does.
     #[serde(default)]
     pub diff: Option<String>,
