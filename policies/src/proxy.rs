@@ -26,7 +26,7 @@ pub struct Proxy {
     pub upstream: Option<String>,
     /// Whether that proxy resolves names; else they are resolved here, and checked.
     pub upstream_resolves: bool,
-    /// How many connections a job may have at one time.
+    /// How many connections a job may ask for, all in all.
     pub connections: u32,
     /// How many bytes a job may send and receive in all.
     pub bytes: u64,
