@@ -1,5 +1,5 @@
-"""What shell scripts use: find, grep, sed, awk, tar, cp, mktemp."""
-import subprocess
+"""What shell scripts use: find, grep, sed, awk, tar, cp, mktemp; and how make starts a command."""
+import os, subprocess
 
 script = """
 set -e
@@ -17,4 +17,6 @@ test "$(sed -n 1p a/b/text | awk '{print toupper($1)}')" = ONE
 ls -la > /dev/null
 echo ok
 """
+child = os.posix_spawn("/usr/bin/true", ["true"], {}, resetids=True)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 print(subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout, end="")
