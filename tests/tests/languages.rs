@@ -253,6 +253,13 @@ fn memory_is_the_cells_limit_in_every_engine() {
     }
 }
 
+/// The locale that LANG names is there: without it wide characters come out as question marks.
+#[test]
+fn compiled_programs_have_their_locale() {
+    let code = "#include <locale.h>\n#include <wchar.h>\nint main(void) { setlocale(LC_ALL, \"\"); wprintf(L\"%ls\\n\", L\"\u{e9}\"); }\n";
+    printed(&Run::new("c").with("code", code).result(), "\u{e9}\n");
+}
+
 /// A job of several files: the compiler gets those of the entrypoint's suffix, and imports find each other.
 #[test]
 fn programs_of_several_files_are_built() {
