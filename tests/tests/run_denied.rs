@@ -94,6 +94,28 @@ for family in (socket.AF_INET, socket.AF_INET6, socket.AF_INET):
     }));
 }
 
+/// "Name or service not known" alone would not tell that there is a network to ask for.
+#[test]
+fn looking_a_name_up_without_a_network_tells_how_to_get_one() {
+    let python = "
+import socket
+try: socket.getaddrinfo('example.com', 443)
+except socket.gaierror: print('unknown')
+";
+    let node =
+        "require('dns').lookup('example.com', error => console.log(error ? 'unknown' : 'found'))";
+    for outcome in [Run::python(python).result(), Run::node(node).result()] {
+        let result = &outcome.result;
+        assert_eq!(result.stdout, "unknown\n", "{result:#?}");
+        let hint = result.denied.first().map(|denied| denied.hint.as_str());
+        let wanted = "ask for \"network\": \"proxy\"";
+        assert!(
+            hint.is_some_and(|hint| hint.contains(wanted)),
+            "{result:#?}"
+        );
+    }
+}
+
 #[test]
 fn a_refusal_that_the_program_does_not_survive_is_named_too() {
     let outcome =

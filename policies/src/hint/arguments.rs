@@ -41,7 +41,7 @@ fn socket(family: u64, kind: u64) -> Option<String> {
         }
         2 | 10 => "this profile has no network; ask for \"network\": \"proxy\"".to_owned(),
         1 => return None,
-        16 => "netlink (AF_NETLINK) speaks to the host's kernel; a cell has no interfaces to ask about, leave out listing them".to_owned(),
+        16 => "netlink (AF_NETLINK) speaks to the host's kernel; leave out listing interfaces, a cell has none (looking up a host's name goes on without)".to_owned(),
         17 => "packet sockets (AF_PACKET) see every packet of an interface; no profile may allow them, use TCP or UDP".to_owned(),
         38 => "the kernel's crypto sockets (AF_ALG) are refused in every profile; use the language's own cryptography".to_owned(),
         40 => "AF_VSOCK reaches the hypervisor; no profile may allow it, ask for \"network\": \"proxy\"".to_owned(),

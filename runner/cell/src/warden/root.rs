@@ -19,7 +19,7 @@ use rustix::mount::{
 };
 
 use super::Unable;
-use crate::blueprint::{Blueprint, RootPath};
+use crate::blueprint::{Blueprint, Network, RootPath};
 use crate::enter::{Identity, ROOT, errno};
 use crate::sys::mount;
 
@@ -128,8 +128,14 @@ fn build_all(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots,
 
 /// Whether the cells of both see the same.
 fn same(one: &Blueprint, other: &Blueprint) -> bool {
-    (&one.root, &one.links, one.builds_env) == (&other.root, &other.links, other.builds_env)
-        && one.without.read_only == other.without.read_only
+    let seen = |blueprint: &Blueprint| {
+        (
+            blueprint.network,
+            blueprint.builds_env,
+            blueprint.without.read_only,
+        )
+    };
+    seen(one) == seen(other) && (&one.root, &one.links) == (&other.root, &other.links)
 }
 
 fn own_namespace() -> Result<OwnedFd, Broken> {
@@ -247,7 +253,7 @@ fn fill(
     for (to, link) in DEVICE_LINKS {
         make_link(&root.join(link), Path::new(to))?;
     }
-    for (name, text) in accounts(identities) {
+    for (name, text) in names(identities, blueprint.network) {
         let path = root.join("etc").join(name);
         if !path.exists() {
             make_file(&path, &text)?;
@@ -256,11 +262,17 @@ fn fill(
     Ok(())
 }
 
-/// The few files of /etc that the C library looks for.
-fn accounts(identities: &[Identity]) -> [(&'static str, String); 4] {
+/// The few files of /etc that the C library looks names up in.
+fn names(identities: &[Identity], network: Network) -> [(&'static str, String); 4] {
     let mut ids: Vec<u32> = identities.iter().map(|id| id.inside()).collect();
     ids.sort_unstable();
     ids.dedup();
+    // Without a network the resolver may try: its socket is refused, and so the result tells why no name was found.
+    // With doors there is nothing to try: the gate resolves.
+    let hosts = match network {
+        Network::Nothing => "files dns",
+        Network::Doors => "files",
+    };
     let lines = |line: &dyn Fn(u32) -> String| ids.iter().map(|id| line(*id)).collect::<String>();
     [
         (
@@ -270,7 +282,7 @@ fn accounts(identities: &[Identity]) -> [(&'static str, String); 4] {
         ("group", lines(&|id| format!("job:x:{id}:\n"))),
         (
             "nsswitch.conf",
-            "passwd: files\ngroup: files\nhosts: files\n".to_owned(),
+            format!("passwd: files\ngroup: files\nhosts: {hosts}\n"),
         ),
         (
             "hosts",
