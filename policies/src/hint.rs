@@ -59,7 +59,7 @@ fn known(syscall: &str) -> Option<&'static str> {
             "watching files is refused because the runner's own files are shared between jobs; poll with stat instead"
         }
         "flock" => {
-            "flock is refused because it would lock files that other jobs share; use POSIX locks (fcntl.lockf), which need a writable file to exclude others"
+            "flock would lock files that other jobs share; a job is alone in its folders and needs no lock (PHP: leave LOCK_EX out), and POSIX locks (lockf, fcntl) work there"
         }
         "fcntl" => {
             "only duplicating, descriptor flags, POSIX locks, pipe sizes and seals are allowed of fcntl; poll instead of waiting for a signal (F_NOTIFY, F_SETOWN, F_SETLEASE)"

@@ -53,6 +53,16 @@ impl Root {
         }
     }
 
+    /// The error that a path, which has to be there, is not; it names where the path is written.
+    pub fn missing(&self, path: &Path) -> Option<PolicyError> {
+        let listed = self.read_only.iter().any(|one| one == path);
+        let place = self.places.get(path).filter(|_| listed)?;
+        Some(place.refuse(
+            format!("{} is not on this host", path.display()),
+            "mend the path, take it out, or list it as optional",
+        ))
+    }
+
     /// The paths that this host has and this user can't read, each as an error that names where it is written.
     pub fn unreadable(&self) -> Vec<PolicyError> {
         let refused = |path: &PathBuf| {

@@ -91,6 +91,15 @@ fn numpy_computes() {
 }
 
 #[test]
+fn the_command_line_names_an_environment() {
+    let store = shared("science", "python", ("requirements.txt", SCIENCE));
+    let args = ["run", "--profile", "python:science", "main.py"];
+    let cli = glovebox(&store, &args).file("main.py", "import numpy; print(numpy.arange(3))");
+    let ended = cli.spawn().finish();
+    assert_eq!(ended.stdout_text(), "[0 1 2]\n", "{ended}");
+}
+
+#[test]
 fn pandas_reads_and_groups() {
     let run = science(
         "import io, pandas as pd\n\

@@ -219,6 +219,26 @@ fn a_single_group_is_checked_in_every_profile() {
     assert!(ended.stderr().contains(&wanted), "{ended}");
 }
 
+#[test]
+fn a_root_that_is_not_there_is_an_error_where_the_language_is() {
+    let root = "[root]\nread_only = [\"/nonexistent/lib\"]\n";
+    let lua = LUA.replace("[root]\n", root);
+    let line = 1 + lua
+        .lines()
+        .position(|line| line.starts_with("read_only"))
+        .unwrap();
+    let check = Cli::new(&["policy", "check", "lua.toml"]).file("lua.toml", lua);
+    let ended = check.spawn().finish();
+    assert_eq!(ended.code(), 2, "{ended}");
+    assert_eq!(
+        ended.stderr(),
+        format!(
+            "glovebox: lua.toml:{line}: root.read_only: /nonexistent/lib is not on this host; \
+             mend the path, take it out, or list it as optional\n"
+        )
+    );
+}
+
 /// An operator without root sees that a runner could not show this to a cell.
 #[test]
 fn an_unreadable_root_is_an_error() {

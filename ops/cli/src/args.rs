@@ -50,11 +50,14 @@ pub(crate) struct ProgramArgs {
     #[arg(required_unless_present = "job")]
     pub(crate) file: Option<PathBuf>,
     /// A job document instead; `-` reads it from stdin
-    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["file", "language", "stdin", "network", "limits", "args"])]
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["file", "language", "profile", "stdin", "network", "limits", "args"])]
     pub(crate) job: Option<PathBuf>,
     /// The program's language; found from the file's name if absent
     #[arg(long, short)]
     pub(crate) language: Option<String>,
+    /// A package environment of that language, as LANGUAGE:NAME (see `glovebox env list`)
+    #[arg(long, value_name = "LANGUAGE:NAME")]
+    pub(crate) profile: Option<String>,
     /// What the program reads on stdin; `-` is this command's own
     #[arg(long, value_name = "FILE")]
     pub(crate) stdin: Option<PathBuf>,

@@ -45,9 +45,11 @@ pub(crate) fn job(args: &ProgramArgs, catalog: &Catalog) -> Result<Job, ProgramE
         return Ok(Job::parse_submission(&read(path)?)?);
     }
     let path = args.file.as_deref().unwrap_or(Path::new("-"));
-    let language = match &args.language {
-        Some(language) => language.clone(),
-        None => language_of(path, catalog)
+    let of_profile = args.profile.as_ref().and_then(|name| name.split_once(':'));
+    let language = match (&args.language, of_profile) {
+        (Some(language), _) => language.clone(),
+        (None, Some((language, _))) => language.to_owned(),
+        (None, None) => language_of(path, catalog)
             .ok_or_else(|| ProgramError::UnknownSuffix(path.display().to_string()))?,
     };
     let mut job = Job::new(language);
@@ -58,6 +60,7 @@ pub(crate) fn job(args: &ProgramArgs, catalog: &Catalog) -> Result<Job, ProgramE
         content: read(path)?,
     }];
     job.entrypoint = Some(name.to_owned());
+    job.profile.clone_from(&args.profile);
     job.args = args.args.clone();
     job.network = match args.network {
         NetworkArg::None => Network::None,

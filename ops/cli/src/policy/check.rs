@@ -3,7 +3,7 @@
 //! It must never say that something is right which a runner would refuse: it loads and compiles as a runner does.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use glovebox_policies::{Arch, Catalog, PolicyError, filter};
@@ -24,11 +24,12 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
         Ok(compiled) => compiled,
         Err(error) => return fail(USAGE, &error, ""),
     };
-    let unreadable = unreadable(&catalog);
-    for line in &unreadable {
+    let mut wrong = unreadable(&catalog);
+    wrong.extend(missing(&catalog, &paths));
+    for line in &wrong {
         note(line);
     }
-    if !unreadable.is_empty() {
+    if !wrong.is_empty() {
         return ExitCode::from(USAGE);
     }
     for profile in catalog.profiles() {
@@ -60,6 +61,27 @@ fn compile(catalog: &Catalog) -> Result<usize, PolicyError> {
         }
     }
     Ok(cells)
+}
+
+/// What the caller's own files want cells to see and this host does not have, although the language is here. A
+/// path that a built-in profile wants is brought by the language's package.
+fn missing(catalog: &Catalog, own: &[PathBuf]) -> BTreeSet<String> {
+    let missing = catalog.profiles().iter().flat_map(|profile| {
+        let absent = profile.absent();
+        let roots = profile.roots().into_iter();
+        roots.filter_map(move |(_, root)| root.missing(&absent.as_ref()?.path))
+    });
+    let is_own = |error: &PolicyError| match error {
+        PolicyError::Refused { place, .. } => {
+            let file = Path::new(&place.file);
+            own.iter().any(|path| file.starts_with(path))
+        }
+        _ => false,
+    };
+    missing
+        .filter(is_own)
+        .map(|error| error.to_string())
+        .collect()
 }
 
 /// What the cells shall see and this user can't read, each path once.
