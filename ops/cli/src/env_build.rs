@@ -171,10 +171,21 @@ fn install_in_a_cell(
 }
 
 /// What the installer prints, as it comes. Its stdout is the archive, which is nothing to look at.
+///
+/// It is a stranger's text on an operator's terminal: what a terminal would obey is left out.
 fn installer_says(stream: &'static str, chunk: &[u8]) {
     if stream == "stderr" {
-        echo(stream, chunk);
+        echo(stream, &harmless(chunk));
     }
+}
+
+/// Without control characters but tabs and ends of lines: without escapes no text retitles a window, asks a terminal to
+/// type, or hides a line. A character
+/// that two chunks share becomes the replacement character.
+fn harmless(chunk: &[u8]) -> Vec<u8> {
+    let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let text = String::from_utf8_lossy(chunk);
+    text.chars().filter(plain).collect::<String>().into_bytes()
 }
 
 /// Says what the installer did not say itself; gives the exit code.
@@ -191,5 +202,21 @@ fn conclude(result: &JobResult) -> u8 {
     match result.status {
         Status::Error => HOST,
         _ => NOT_SUCCEEDED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn a_terminal_has_nothing_to_obey() {
+        let hostile = "a\x1b]52;c;cm0K\x07b\u{9b}2Jc\rd\x08\te\u{e9}\n".as_bytes();
+        let plain = "a]52;c;cm0Kb2Jcd\te\u{e9}\n".as_bytes();
+        assert_eq!(harmless(hostile), plain);
+        // The two halves of U+009B, which a terminal would put together again.
+        for half in [&b"\xc2"[..], &b"\x9b"[..]] {
+            assert_eq!(harmless(half), "\u{fffd}".as_bytes());
+        }
     }
 }
