@@ -65,7 +65,10 @@ fn known(syscall: &str) -> Option<&'static str> {
             "only duplicating, descriptor flags, POSIX locks, pipe sizes and seals are allowed of fcntl; poll instead of waiting for a signal (F_NOTIFY, F_SETOWN, F_SETLEASE)"
         }
         "setrlimit" | "prlimit64" => {
-            "RLIMIT_CORE cannot be changed: no core dump is written in a cell, leave it as it is (ulimit -c)"
+            "RLIMIT_CORE cannot be changed: no core dump is written in a cell, leave it as it is (ulimit -c); nor can the limits of another process: have it set its own"
+        }
+        "mmap" | "memfd_create" => {
+            "the host's huge pages (MAP_HUGETLB, MFD_HUGETLB) are refused in every profile; ordinary pages become huge by madvise (MADV_HUGEPAGE)"
         }
         "sync" | "syncfs" => {
             "flushing the host's disks is refused; use fsync on the file, the result needs neither"

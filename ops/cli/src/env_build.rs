@@ -134,7 +134,8 @@ fn text_of(files: &[(String, Vec<u8>)]) -> String {
     printable(content)
 }
 
-/// Text without anything that a terminal would obey.
+/// Text without anything that a terminal would obey: no escapes that retitle a window, type, or hide a line. A
+/// character that two chunks share becomes the replacement character.
 fn printable(bytes: &[u8]) -> String {
     let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
     String::from_utf8_lossy(bytes)
@@ -197,5 +198,21 @@ fn conclude(result: &JobResult) -> u8 {
     match result.status {
         Status::Error => HOST,
         _ => NOT_SUCCEEDED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn a_terminal_has_nothing_to_obey() {
+        let hostile = "a\x1b]52;c;cm0K\x07b\u{9b}2Jc\rd\x08\te\u{e9}\n".as_bytes();
+        let plain = "a]52;c;cm0Kb2Jcd\te\u{e9}\n";
+        assert_eq!(printable(hostile), plain);
+        // The two halves of U+009B, which a terminal would put together again.
+        for half in [&b"\xc2"[..], &b"\x9b"[..]] {
+            assert_eq!(printable(half), "\u{fffd}");
+        }
     }
 }

@@ -311,6 +311,17 @@ fn forbidden_arguments_cannot_be_allowed() {
             r#"{ call = "prlimit64", arg = 1, bits = 32, is = [4], why = "x" }"#,
             "RLIMIT_CORE",
         ),
+        (
+            r#"{ call = "mmap", arg = 3, bits = 32, is = [0x40022], why = "x" }"#,
+            "huge pages",
+        ),
+        (
+            r#"{ call = "memfd_create", arg = 1, bits = 64, mask = 1, equals = 1, why = "x" }"#,
+            "huge pages",
+        ),
+        // In the group base they are answered; a directory's own base can leave that out.
+        (r#""clone3""#, "new namespaces"),
+        (r#""io_uring_setup""#, "no filter sees"),
     ] {
         for bad in [
             (

@@ -7,6 +7,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -81,6 +82,7 @@ pub fn supervise(config: &WardenConfig, worker: impl FnOnce(Link) -> i32) -> std
     }
     mask.thread_block()?;
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    raise_open_files()?;
     let (ours, theirs) = protocol::pair()?;
     let worker_pid = match fork(0, None)? {
         Forked::Parent { pid, .. } => pid,
@@ -99,6 +101,13 @@ pub fn supervise(config: &WardenConfig, worker: impl FnOnce(Link) -> i32) -> std
     };
     supervisor.start_warden()?;
     supervisor.watch(&signals)
+}
+
+/// For both: a slot in use takes about twenty descriptors of the warden's, and of the worker's over a hundred if its
+/// job opens all the connections that it may. The usual 1,024 would be gone with eight such jobs.
+fn raise_open_files() -> std::io::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
 fn run_worker(config: &WardenConfig, socket: OwnedFd, worker: impl FnOnce(Link) -> i32) -> ! {

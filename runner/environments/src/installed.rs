@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{At, StoreError};
 
 /// The largest record that is read.
-const MOST_RECORD_BYTES: u64 = 16 * 1024 * 1024;
+const MOST_RECORD_BYTES: u64 = 64 * 1024 * 1024;
 
 /// An environment that jobs can use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -48,17 +48,17 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
     !is_closed && (address.is_ipv4() || GLOBAL_V6.contains(&address))
 }
 
-/// Whether an interface of this host has it now. A public address of our own is no way to the internet: what
+/// The addresses that the interfaces of this host have now. A public address of our own is no way to the internet: what
 /// listens there often trusts the host, and a firewall in front of the host does not see the connection.
-pub(crate) fn is_own(address: IpAddr) -> io::Result<bool> {
-    let mut interfaces = nix::ifaddrs::getifaddrs()?;
-    Ok(interfaces.any(|interface| {
-        interface.address.is_some_and(|own| {
-            let v4 = own.as_sockaddr_in().map(|own| IpAddr::from(own.ip()));
-            let v6 = own.as_sockaddr_in6().map(|own| IpAddr::from(own.ip()));
-            v4.or(v6) == Some(address)
-        })
-    }))
+pub(crate) fn own() -> io::Result<Vec<IpAddr>> {
+    let interfaces = nix::ifaddrs::getifaddrs()?;
+    let addresses = interfaces.filter_map(|interface| {
+        let own = interface.address?;
+        let v4 = own.as_sockaddr_in().map(|own| IpAddr::from(own.ip()));
+        let v6 = own.as_sockaddr_in6().map(|own| IpAddr::from(own.ip()));
+        v4.or(v6)
+    });
+    Ok(addresses.collect())
 }
 
 #[cfg(test)]
@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn this_host_knows_its_own() {
-        assert!(is_own("127.0.0.1".parse().unwrap()).unwrap());
-        assert!(!is_own("192.0.2.1".parse().unwrap()).unwrap());
+        let own = own().unwrap();
+        assert!(own.contains(&"127.0.0.1".parse().unwrap()));
+        assert!(!own.contains(&"192.0.2.1".parse().unwrap()));
     }
 }

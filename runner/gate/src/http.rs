@@ -53,6 +53,16 @@ pub(crate) async fn serve(keeper: Arc<Keeper>, stream: TcpStream, place: Place) 
 }
 
 async fn answer(keeper: &Arc<Keeper>, request: Request<Incoming>, place: &Place) -> Answer {
+    let mut answer = decide(keeper, request, place).await;
+    if keeper.ledger.is_flooded() {
+        // hyper ends the connection after it.
+        let close = header::HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
+    answer
+}
+
+async fn decide(keeper: &Arc<Keeper>, request: Request<Incoming>, place: &Place) -> Answer {
     let (host, port) = match destination(&request) {
         Ok(destination) => destination,
         Err(shown) => {

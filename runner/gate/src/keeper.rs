@@ -91,16 +91,21 @@ impl Keeper {
         self.ledger.account()
     }
 
-    /// Lets in, for as long as the gate is open.
+    /// Lets in, for as long as the gate is open and the job does not flood it.
     pub(crate) async fn attend(self: Arc<Self>, http: TcpListener, socks: TcpListener) {
-        while let Ok(place) = self.places.clone().acquire_owned().await {
+        for _ in 0..self.ledger.most_answers() {
+            let Ok(place) = self.places.clone().acquire_owned().await else {
+                return;
+            };
             let place: Place = Arc::new(place);
             tokio::select! {
                 came = http.accept() => match came {
+                    Ok(_) if self.ledger.is_flooded() => return,
                     Ok((stream, _)) => self.spawn(http::serve(self.clone(), greet(stream), place)),
                     Err(error) => pause(&error).await,
                 },
                 came = socks.accept() => match came {
+                    Ok(_) if self.ledger.is_flooded() => return,
                     Ok((stream, _)) => self.spawn(socks::serve(self.clone(), greet(stream), place)),
                     Err(error) => pause(&error).await,
                 },

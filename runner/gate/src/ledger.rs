@@ -39,6 +39,9 @@ pub struct Account {
 /// So many connections are written down.
 const LISTED: u64 = 1_000;
 
+/// So many connections beyond its limit a job is told that it is over; then the gate closes.
+pub(crate) const PATIENCE: u64 = 1_000;
+
 /// A place among a job's connections at one time; shared by all that one of them needs.
 pub(crate) type Place = Arc<OwnedSemaphorePermit>;
 
@@ -89,6 +92,17 @@ impl Ledger {
     /// Gives back what was taken and not used.
     pub(crate) fn give_back(&self, unused: usize) {
         self.bytes_left.fetch_add(unused as u64, Ordering::Relaxed);
+    }
+
+    /// Whether the job was told often enough that it has no connections left. Answering costs the gate time that is not
+    /// counted against the job.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) >= self.most_answers()
+    }
+
+    /// The most answers that a job gets, and the most connections to the gate itself.
+    pub(crate) fn most_answers(&self) -> u64 {
+        self.connections + PATIENCE
     }
 
     /// Everything so far; complete once every entry is dropped.

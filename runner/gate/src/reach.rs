@@ -4,6 +4,7 @@
 //! lookup tells the name's owner something. The address that was checked is the one that is connected to, so
 //! a name that changes its mind between the two gains nothing.
 
+use std::cell::LazyCell;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -124,22 +125,21 @@ impl Keeper {
     /// The host's addresses but for those that are closed; at least one.
     async fn open_addresses(&self, host: &Host) -> Result<Vec<IpAddr>, Refusal> {
         let mut addresses = self.addresses(host).await?;
-        addresses.retain(|address| self.is_open(host, *address));
+        // Asked once at most: the owner of a name chooses how many addresses it has.
+        let own = LazyCell::new(|| {
+            address::own().inspect_err(|error| {
+                tracing::warn!(%error, "this host's own addresses can't be listed: nothing is open");
+            })
+        });
+        let is_foreign = |address: &IpAddr| own.as_ref().is_ok_and(|own| !own.contains(address));
+        addresses.retain(|address| {
+            self.policy.is_intranet(host, *address)
+                || (address::is_public(*address) && is_foreign(address))
+        });
         match addresses.is_empty() {
             true => Err(Verdict::PrivateAddress.into()),
             false => Ok(addresses),
         }
-    }
-
-    fn is_open(&self, host: &Host, address: IpAddr) -> bool {
-        let is_foreign = || match address::is_own(address) {
-            Ok(is_own) => !is_own,
-            Err(error) => {
-                tracing::warn!(%error, "this host's own addresses can't be listed: nothing is open");
-                false
-            }
-        };
-        self.policy.is_intranet(host, address) || (address::is_public(address) && is_foreign())
     }
 
     /// Tries the addresses in their order; all together have the time that one would have.

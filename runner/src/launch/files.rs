@@ -31,7 +31,12 @@ pub(super) async fn read(pipe: Option<pipe::Receiver>, most: u64) -> io::Result<
     let mut room = most;
     while let Some(head) = head(&mut reader).await? {
         let cost = head.size.saturating_add(head.path.len() as u64);
-        if cost > room && !head.omitted {
+        // One that is left out has no content.
+        let too_much = match head.omitted {
+            true => head.size > 0,
+            false => cost > room,
+        };
+        if too_much {
             return Err(io::Error::other("more bytes than were asked for"));
         }
         room = room.saturating_sub(cost);

@@ -13,6 +13,9 @@ use super::locate::V1Parents;
 use super::{CPU_PERIOD_US, CgroupError, Group, Knob, Sample, WayIn, cpu_quota_us};
 use crate::blueprint::Limits;
 
+/// This part of a cell's memory may wait in its sockets, besides.
+const SOCKETS_SHARE: u64 = 4;
+
 /// The base group in each hierarchy; `cpuacct` is absent where it is mounted together with `cpu`.
 pub(super) struct Bases {
     memory: Folder,
@@ -75,6 +78,11 @@ impl Cell {
         // below it at any moment.
         if let Ok(swap) = memory.knob("memory.memsw.limit_in_bytes", OFlags::WRONLY) {
             swap.write(&most)?;
+        }
+        // What waits in sockets of TCP and UDP is not in the limit above, and not counted at all without one of its
+        // own. The kernel answers it by dropping packets.
+        if let Ok(sockets) = memory.knob("memory.kmem.tcp.limit_in_bytes", OFlags::WRONLY) {
+            sockets.write(&(limits.memory / SOCKETS_SHARE).to_string())?;
         }
         pids.set("pids.max", &limits.processes.to_string())?;
         Ok(Cell {

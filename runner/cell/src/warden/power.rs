@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{DumpableBehavior, PidfdFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -172,11 +171,6 @@ pub(crate) fn settle(keeps_bounding_set: bool) -> Result<OwnedFd, Unable> {
         .map_err(|error| failed("reducing the capabilities", &error))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| failed("becoming undumpable", &error))?;
-    // A slot in use takes about twenty descriptors.
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)
-        .map_err(|error| failed("reading the limit of open files", &error))?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most)
-        .map_err(|error| failed("raising the limit of open files", &error))?;
     signals::reset_to_default();
     // The runner decides when to stop; a Ctrl-C in the terminal reaches the whole process group.
     let mut blocked = SigSet::empty();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Barrier;
 
 use crate::common::{Place, Tar, meta, walk};
-use glovebox_environments::{Package, Store, StoreError};
+use glovebox_environments::{Meta, Package, Store, StoreError};
 
 fn numpy() -> Tar {
     let tar = Tar::new().folder("./lib").file("./lib/a.py", "a");
@@ -40,6 +40,18 @@ fn what_was_installed_is_found_again() {
     let again = Store::open(&place.dir()).unwrap();
     assert_eq!(again.find("python", "data").unwrap(), added);
     assert_eq!(again.list().unwrap(), [added]);
+}
+
+/// A record that can't be read keeps the whole store from being used.
+#[test]
+fn the_largest_manifest_can_be_read_again() {
+    let place = Place::new();
+    // Each of its characters takes two in the record.
+    let manifest = "\"".repeat(8 << 20);
+    let large = Meta { manifest, ..meta() };
+    let tar = numpy().end();
+    let added = place.store.add("python", "data", large, tar.as_slice());
+    assert_eq!(place.store.list().unwrap(), [added.unwrap()]);
 }
 
 #[test]

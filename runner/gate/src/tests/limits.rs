@@ -77,6 +77,42 @@ async fn connections_are_counted_and_refused_beyond_the_limit() {
 }
 
 #[tokio::test]
+async fn a_job_that_goes_on_asking_finds_the_gate_closed() {
+    let mut policy = policy(1);
+    policy.connections = 2;
+    let rig = Rig::open(policy, HOME);
+    let asked = 5_000;
+    let mut stream = TcpStream::connect(rig.http).await.unwrap();
+    let (mut answers, mut requests) = stream.split();
+    let ask = async {
+        for _ in 0..asked {
+            // Fails once the gate has closed.
+            let request = b"GET http://home:2/ HTTP/1.1\r\n\r\n";
+            if requests.write_all(request).await.is_err() {
+                return;
+            }
+        }
+    };
+    let mut said = Vec::new();
+    // A reset, where requests were left unread.
+    let (read, ()) = tokio::join!(answers.read_to_end(&mut said), ask);
+    drop(read);
+    let answered = String::from_utf8_lossy(&said)
+        .matches("403 Forbidden")
+        .count();
+    assert!(answered <= 1_002, "{answered}");
+    // Whoever comes afterwards finds nobody, or is let go at once.
+    for door in [rig.http, rig.socks] {
+        if let Ok(mut late) = TcpStream::connect(door).await {
+            late.write_all(&[5, 1, 0]).await.unwrap_or_default();
+            assert!(matches!(late.read(&mut [0; 9]).await, Ok(0) | Err(_)));
+        }
+    }
+    let account = rig.close().await;
+    assert_eq!(account.connections.len() as u64 + account.unlisted, 1_002);
+}
+
+#[tokio::test]
 async fn so_many_are_open_at_once_and_the_next_waits() {
     let echo = Echo::start();
     let rig = Rig::open(policy(echo.port), HOME);
