@@ -113,7 +113,7 @@ escape! {
     uts_namespace: "uts_namespace" =>
         "namespaces/host_name.py";
     identity_and_capabilities: "identity,capabilities" =>
-        "capabilities/sets.py" "descriptors/standard_for_reading.py";
+        "capabilities/sets.py";
     identity_and_landlock: "identity,landlock" =>
         "node/kill_init.js" "processes/queue_signal_to_init.py" "processes/signal_init.py"
         "processes/signal_init_by_descriptor.py";
