@@ -7,6 +7,7 @@
 //! [`Redis::start`].
 //!
 //! [`probe::Probe`] is a program that tries to break out, [`bait::Bait`] what it is after.
+//! [`site::Site`] is what a job reaches through the gate, [`policies::Policies`] opens it.
 //! [`run::Run`] is one job on the real kernel without any server; [`cli::Cli`] is the command itself.
 //!
 //! It must never touch a server that is not private to the tests, and never
@@ -18,6 +19,7 @@ pub mod cli;
 mod ended;
 pub mod fleet;
 mod pen;
+pub mod policies;
 pub mod probe;
 pub mod processes;
 mod rabbit;
@@ -26,6 +28,7 @@ mod remains;
 pub mod run;
 mod runner;
 mod services;
+pub mod site;
 mod supervised;
 
 pub use self::redis::Redis;

@@ -96,6 +96,17 @@ impl Process {
             .collect())
     }
 
+    /// How many descriptors it has open.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn descriptors(self) -> anyhow::Result<usize> {
+        let path = format!("/proc/{}/fd", self.0);
+        let entries = fs::read_dir(&path).with_context(|| format!("reading {path}"))?;
+        Ok(entries.count())
+    }
+
     /// Its memory in KiB; of pages that it shares, its share (`Pss`).
     ///
     /// # Errors

@@ -43,6 +43,19 @@ impl Runner {
     ///
     /// When the binary is not built.
     pub fn spawn(services: &Services, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::spawn_with(services, arguments, &[])
+    }
+
+    /// The same with variables in its environment.
+    ///
+    /// # Errors
+    ///
+    /// When the binary is not built.
+    pub fn spawn_with(
+        services: &Services,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let name = format!("test-{}", uuid::Uuid::now_v7().simple());
         // With the thread that starts it, so that a killed test leaves nothing.
         let mut child = Command::new("setpriv")
@@ -54,6 +67,7 @@ impl Runner {
             .env("GLOVEBOX_REDIS_URL", &services.redis_url)
             .env_remove("GLOVEBOX_LOG")
             .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -265,11 +265,12 @@ fn gone(run: &RunEnded) -> Result<Option<Launched>, LaunchError> {
     }
 }
 
-/// What the compiler left, as the program's input.
+/// What the compiler left, as the program's input. A name that is no text was made printable on its way, so two may
+/// be one by now: no program needs them.
 fn artifacts(files: &mut Vec<File>) -> Vec<Input> {
     std::mem::take(files)
         .into_iter()
-        .filter(|file| !file.omitted)
+        .filter(|file| !file.omitted && !file.path.contains(char::REPLACEMENT_CHARACTER))
         .filter_map(|file| {
             Some(Input {
                 path: std::ffi::CString::new(file.path).ok()?,

@@ -47,9 +47,9 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// The program's, with what the compiler made in place of what the job calls the same.
+    /// The program's, with what the compiler made in place of what the job has in its way.
     pub(crate) fn program(plan: &'a Plan, run: &'a Run, made: &'a [Input]) -> Order<'a> {
-        let replaced = |file: &&Input| made.iter().any(|artifact| artifact.path == file.path);
+        let replaced = |file: &&Input| made.iter().any(|artifact| artifact.conflicts(file));
         Order {
             cell: &plan.cell,
             argv: &run.argv,

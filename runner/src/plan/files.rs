@@ -22,7 +22,11 @@ pub(super) fn place(job: &Job, profile: &Profile) -> Result<Vec<Input>, Rejectio
     let mut files = Vec::with_capacity(job.files.len() + 1);
     if let Some(code) = &job.code {
         let name = job.entrypoint.as_deref().unwrap_or(&profile.source);
-        if let Some(file) = job.files.iter().find(|file| conflicts(&file.path, name)) {
+        if let Some(file) = job
+            .files
+            .iter()
+            .find(|file| conflicts(file.path.as_bytes(), name.as_bytes()))
+        {
             return Err(Rejection::new(
                 "conflicting_fields",
                 format!(
@@ -48,9 +52,16 @@ fn input(field: &str, path: &str, content: &[u8]) -> Result<Input, Rejection> {
     })
 }
 
+impl Input {
+    /// Whether the two can't both be there.
+    pub(crate) fn conflicts(&self, other: &Input) -> bool {
+        conflicts(self.path.as_bytes(), other.path.as_bytes())
+    }
+}
+
 /// Whether two paths can't both be files: they are the same, or one would be the other's folder.
-fn conflicts(one: &str, other: &str) -> bool {
-    let beneath = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+fn conflicts(one: &[u8], other: &[u8]) -> bool {
+    let beneath = |a: &[u8], b: &[u8]| a.strip_prefix(b).is_some_and(|rest| rest.starts_with(b"/"));
     one == other || beneath(one, other) || beneath(other, one)
 }
 
