@@ -18,6 +18,7 @@ mod binary;
 pub mod cli;
 mod ended;
 pub mod fleet;
+pub mod limits;
 mod pen;
 pub mod policies;
 pub mod probe;
