@@ -51,21 +51,3 @@ fs.writeFileSync('/dev/stdout', fs.readFileSync('/dev/stdin', 'utf8') + fs.readF
 fs.writeFileSync('/dev/stderr', 'err');";
     says("nodejs", code, "in\n", "err");
 }
-
-/// The names lead to the streams of whoever opens them, and no further than its own.
-#[test]
-fn no_name_leads_to_anothers_streams() {
-    let code = "
-import os
-from pathlib import Path
-others = [pid for pid in os.listdir('/proc') if pid.isdigit() and int(pid) != os.getpid()]
-opened = []
-for pid in others:
-    for number in range(3):
-        try: opened.append(os.open(f'/proc/{pid}/fd/{number}', os.O_RDWR | os.O_NONBLOCK))
-        except OSError: pass
-print(others, opened)";
-    let result = Run::python(code).result().result;
-    assert_eq!(result.status, Status::Succeeded, "{result:#?}");
-    assert!(result.stdout.ends_with(" []\n"), "{result:#?}");
-}
