@@ -91,8 +91,16 @@ mod tests {
             ("main.py", "main.pyc", false),
             ("a/b", "a/c", false),
         ] {
-            assert_eq!(conflicts(one, other), expected, "{one} {other}");
-            assert_eq!(conflicts(other, one), expected, "{other} {one}");
+            assert_eq!(
+                conflicts(one.as_bytes(), other.as_bytes()),
+                expected,
+                "{one} {other}"
+            );
+            assert_eq!(
+                conflicts(other.as_bytes(), one.as_bytes()),
+                expected,
+                "{other} {one}"
+            );
         }
     }
 
