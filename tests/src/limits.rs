@@ -12,7 +12,6 @@ pub const PROMPT_MS: f64 = 8_000.0;
 pub const MIB: u64 = 1 << 20;
 
 /// Runs a Python program that is expected to be ended by the warden for `limit`.
-#[must_use]
 pub fn ends_by(limit: &str, run: &Run) -> Outcome {
     let outcome = run.result();
     let mut expected = json!({"status": "limit_exceeded", "limit": limit});

@@ -1,9 +1,8 @@
 //! `glovebox run` as a command: what it prints, how it exits, and what is left when it is killed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use glovebox_tests::cli::{Cli, Running};
-use glovebox_tests::run::{Outcome, Run};
-use rustix::process::{Pid, Signal, kill_process};
+use glovebox_tests::cli::Cli;
+use rustix::process::Signal;
 use serde_json::json;
 
 fn run(name: &str, program: &str) -> Cli {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use glovebox_tests::run::Run;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const LEAVES_FILES: &str = r#"
 import os, socket
