@@ -19,6 +19,7 @@ pub mod cli;
 mod ended;
 pub mod fleet;
 pub mod limits;
+pub mod network;
 mod pen;
 pub mod policies;
 pub mod probe;
