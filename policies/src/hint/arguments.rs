@@ -6,7 +6,7 @@
 pub(super) fn told(syscall: &str, args: &[u64; 6]) -> Option<String> {
     let int = |index: usize| args[index] & 0xffff_ffff;
     match syscall {
-        "socket" | "socketpair" => socket(int(0), int(1)),
+        "socket" | "socketpair" => Some(socket(int(0), int(1), int(2))),
         "ioctl" => Some(match request(int(1)) {
             Some(name) => format!("{name} types into or reconfigures a terminal; no profile may allow it, read and write the terminal instead"),
             None => format!(
@@ -33,14 +33,17 @@ pub(super) fn told(syscall: &str, args: &[u64; 6]) -> Option<String> {
     }
 }
 
-fn socket(family: u64, kind: u64) -> Option<String> {
+fn socket(family: u64, kind: u64, protocol: u64) -> String {
     const RAW: u64 = 3;
-    Some(match family {
+    match family {
         2 | 10 if kind & 0xf == RAW => {
             "raw sockets (ping, traceroute, sniffers) are refused in every profile; use TCP or UDP".to_owned()
         }
+        2 | 10 if !matches!(protocol, 0 | 6 | 17) => {
+            format!("the protocol {protocol} is refused in every profile; use TCP or UDP")
+        }
         2 | 10 => "this profile has no network; ask for \"network\": \"proxy\"".to_owned(),
-        1 => return None,
+        1 => "this cell has no sockets, not even local ones; add the group sockets_local to its include".to_owned(),
         16 => "netlink (AF_NETLINK) speaks to the host's kernel; leave out listing interfaces, a cell has none (looking up a host's name goes on without)".to_owned(),
         17 => "packet sockets (AF_PACKET) see every packet of an interface; no profile may allow them, use TCP or UDP".to_owned(),
         38 => "the kernel's crypto sockets (AF_ALG) are refused in every profile; use the language's own cryptography".to_owned(),
@@ -50,7 +53,7 @@ fn socket(family: u64, kind: u64) -> Option<String> {
             let name = name.map_or_else(|| format!("the socket family {family}"), |(_, name)| (*name).to_owned());
             format!("{name} is refused in every profile; use AF_UNIX within the cell, or \"network\": \"proxy\"")
         }
-    })
+    }
 }
 
 const NAMES: [(u64, &str); 14] = [
@@ -172,13 +175,19 @@ mod tests {
     }
 
     #[test]
+    fn a_local_socket_and_an_odd_protocol_have_their_own_words() {
+        let local = hint("socketpair", Some(&[1, 1, 0, 0, 0, 0]));
+        assert!(local.contains("sockets_local"), "{local}");
+        let sctp = hint("socket", Some(&[2, 1, 132, 0, 0, 0]));
+        assert_eq!(
+            sctp,
+            "the protocol 132 is refused in every profile; use TCP or UDP"
+        );
+    }
+
+    #[test]
     fn what_arguments_do_not_tell_the_call_does() {
-        for (call, args) in [
-            ("clone", [0x11; 6]),
-            ("fcntl", [0; 6]),
-            ("mount", [1; 6]),
-            ("socketpair", [1; 6]),
-        ] {
+        for (call, args) in [("clone", [0x11; 6]), ("fcntl", [0; 6]), ("mount", [1; 6])] {
             assert_eq!(hint(call, Some(&args)), hint(call, None), "{call}");
         }
     }
