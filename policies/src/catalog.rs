@@ -2,7 +2,7 @@
 //!
 //! Loading must be all or nothing: one bad file refuses the whole catalog, so that no runner works with half a policy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,15 @@ use crate::read;
 
 /// Files by name without ending: what to call them in messages, and their text.
 type Texts = BTreeMap<String, (String, String)>;
+
+/// What is known of a program before its profile is.
+#[derive(Clone, Copy, Debug)]
+pub enum Program<'a> {
+    /// Its language's name or alias.
+    Language(&'a str),
+    /// What its file's name ends with, without the dot.
+    Suffix(&'a str),
+}
 
 /// The profiles a runner offers.
 #[derive(Clone, Debug)]
@@ -39,10 +48,31 @@ impl Catalog {
     /// # Errors
     /// When one of the files can't be read or says something wrong.
     pub fn load_all(paths: &[PathBuf]) -> Result<Catalog, PolicyError> {
+        Catalog::load_wanted(paths, &|_| Ok(true))
+    }
+
+    /// As [`Catalog::load`], but of the built-in profiles only those that one program may need: of a language, or of the
+    /// language whose files end so. Resolving all of them takes longer than the program's cell.
+    ///
+    /// # Errors
+    /// As [`Catalog::load`].
+    pub fn load_for(dir: Option<&Path>, program: Program<'_>) -> Result<Catalog, PolicyError> {
+        let paths = dir.map(Path::to_owned);
+        Catalog::load_wanted(paths.as_slice(), &|document| {
+            read::is_for(document, program)
+        })
+    }
+
+    fn load_wanted(
+        paths: &[PathBuf],
+        wanted: &dyn Fn(&Document<'_>) -> Result<bool, PolicyError>,
+    ) -> Result<Catalog, PolicyError> {
+        let mut own = BTreeSet::new();
         let mut profiles = built_in(embedded::PROFILES);
         let mut groups = read_groups(&built_in(embedded::GROUPS))?;
         for path in paths {
             let (own_profiles, own_groups) = written(path)?;
+            own.extend(own_profiles.keys().cloned());
             profiles.extend(own_profiles);
             for (name, mut group) in read_groups(&own_groups)? {
                 if name == DANGEROUS {
@@ -55,7 +85,11 @@ impl Catalog {
         let mut places = BTreeMap::new();
         let mut loaded = Vec::new();
         for (stem, (file, text)) in &profiles {
-            let profile = read::profile(&Document::parse(file, text)?, stem, &groups)?;
+            let document = Document::parse(file, text)?;
+            if !own.contains(stem) && !wanted(&document)? {
+                continue;
+            }
+            let profile = read::profile(&document, stem, &groups)?;
             unique(&profile, file, &mut places)?;
             loaded.push(profile);
         }
@@ -67,6 +101,17 @@ impl Catalog {
         self.profiles
             .iter()
             .find(|profile| profile.is_called(language))
+    }
+
+    /// The profile that a program needs, where there is one.
+    pub fn find_for(&self, program: Program<'_>) -> Option<&Profile> {
+        match program {
+            Program::Language(language) => self.find(language),
+            Program::Suffix(suffix) => self
+                .profiles
+                .iter()
+                .find(|profile| profile.suffixes.iter().any(|one| one == suffix)),
+        }
     }
 
     /// Every profile, by name.

@@ -30,7 +30,7 @@ mod syscalls;
 mod units;
 
 pub use arch::{Arch, syscall_name};
-pub use catalog::Catalog;
+pub use catalog::{Catalog, Program};
 pub use compile::Compile;
 pub use environment::Environment;
 pub use error::{Place, PolicyError};

@@ -2,6 +2,7 @@
 //!
 //! A key that is not understood must be refused, never skipped: a typo in a limit would otherwise be no limit.
 
+use crate::catalog::Program;
 use crate::command::{self, Holds};
 use crate::compile::Compile;
 use crate::document::{Document, Item, Section};
@@ -36,6 +37,21 @@ const KEYS: [&str; 20] = [
     "syscalls",
 ];
 const MODES: [&str; 2] = ["none", "proxy"];
+
+/// Whether a profile is for this program, as far as its heading tells.
+pub(crate) fn is_for(document: &Document<'_>, program: Program<'_>) -> Result<bool, PolicyError> {
+    let section = document.root();
+    match program {
+        Program::Language(language) => {
+            let name = section.need("name", "\"python\"")?.string()?;
+            Ok(name == language || aliases(&section)?.iter().any(|alias| alias == language))
+        }
+        Program::Suffix(suffix) => {
+            let source = root::file_name(&section.need("source", "\"main.py\"")?)?;
+            Ok(suffixes(&section, &source)?.iter().any(|one| one == suffix))
+        }
+    }
+}
 
 /// Reads a profile; `stem` is its file's name without the ending.
 pub(crate) fn profile(

@@ -360,3 +360,29 @@ fn a_compiled_program_sees_no_compiler_and_needs_one_here() {
         (PathBuf::from("/nowhere/gcc"), "gcc")
     );
 }
+
+#[test]
+fn for_one_program_only_its_own_profile_is_resolved() {
+    use glovebox_policies::{Catalog, Program};
+    for (program, expected) in [
+        (Program::Language("c++"), vec!["cpp"]),
+        (Program::Language("rust"), vec!["rust"]),
+        (Program::Suffix("py"), vec!["python"]),
+        (Program::Suffix("cc"), vec!["cpp"]),
+        (Program::Language("cobol"), vec![]),
+    ] {
+        let catalog = Catalog::load_for(None, program).unwrap();
+        let names: Vec<_> = catalog
+            .profiles()
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        assert_eq!(names, expected, "{program:?}");
+        assert_eq!(
+            catalog.find_for(program).map(|one| one.name.as_str()),
+            expected.first().copied()
+        );
+        let whole = Catalog::load(None).unwrap();
+        assert_eq!(catalog.find_for(program), whole.find_for(program));
+    }
+}

@@ -8,13 +8,26 @@ use glovebox_environments::{Store, StoreError, default_dir};
 use glovebox_policies::Catalog;
 use glovebox_runner::{EmbeddedError, Environment, Languages, LaunchError, Wanted, prepare};
 
-use crate::args::{IsolationArgs, LayerArg};
+use crate::args::{IsolationArgs, LayerArg, ProgramArgs};
+use crate::program;
 use crate::report::{HOST, USAGE, fail, note};
 
 /// The built-in profiles with those of `GLOVEBOX_POLICIES` laid over them.
 pub(crate) fn catalog() -> Result<Catalog, ExitCode> {
     let dir = std::env::var_os("GLOVEBOX_POLICIES").map(PathBuf::from);
     Catalog::load(dir.as_deref()).map_err(|error| fail(USAGE, &error, ""))
+}
+
+/// What of them the program may need; all of them where that can't be told, or there is none.
+pub(crate) fn catalog_for(args: &ProgramArgs) -> Result<Catalog, ExitCode> {
+    let dir = std::env::var_os("GLOVEBOX_POLICIES").map(PathBuf::from);
+    let Some(program) = program::known(args) else {
+        return catalog();
+    };
+    match Catalog::load_for(dir.as_deref(), program) {
+        Ok(found) if found.find_for(program).is_some() => Ok(found),
+        _ => catalog(),
+    }
 }
 
 /// Compiles the profiles that are wanted, and decides what the warden is started with.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use glovebox_policies::Catalog;
+use glovebox_policies::{Catalog, Program};
 use glovebox_schemas::job::{Job, JobFile, LimitsRequest, MAX_JOB_BYTES, Network, Rejection};
 
 use crate::args::{NetworkArg, ProgramArgs};
@@ -74,14 +74,23 @@ pub(crate) fn job(args: &ProgramArgs, catalog: &Catalog) -> Result<Job, ProgramE
     Ok(job.checked()?)
 }
 
+/// What can be said of the program's language before the profiles are read.
+pub(crate) fn known(args: &ProgramArgs) -> Option<Program<'_>> {
+    let of_profile = args.profile.as_ref().and_then(|name| name.split_once(':'));
+    let language = args
+        .language
+        .as_deref()
+        .or(of_profile.map(|(language, _)| language));
+    let suffix = || args.file.as_ref()?.extension()?.to_str();
+    language
+        .map(Program::Language)
+        .or_else(|| suffix().map(Program::Suffix))
+}
+
 /// The language whose programs end as this file does.
 fn language_of(path: &Path, catalog: &Catalog) -> Option<String> {
-    let suffix = path.extension()?.to_str()?;
-    catalog
-        .profiles()
-        .iter()
-        .find(|profile| profile.suffixes.iter().any(|one| one == suffix))
-        .map(|profile| profile.name.clone())
+    let suffix = Program::Suffix(path.extension()?.to_str()?);
+    catalog.find_for(suffix).map(|profile| profile.name.clone())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ProgramError> {

@@ -18,7 +18,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
 }
 
 fn try_run(args: &RunArgs) -> Result<ExitCode, ExitCode> {
-    let catalog = isolation::catalog()?;
+    let catalog = isolation::catalog_for(&args.program)?;
     let mut job = program::job(&args.program, &catalog)
         .map_err(|error| fail(USAGE, &error, &error.mend()))?;
     job.stream = !args.json;
