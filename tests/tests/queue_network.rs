@@ -48,6 +48,16 @@ fn reached_twice(result: &JobResult, site: &Site) {
     assert_eq!(seen, [(site.port(), Verdict::Allowed); 2], "{result:#?}");
 }
 
+/// Whether anybody has used this network before: what it has counted, and which connections it knows.
+const LOOKS_BACK: &str = "
+def counted(file, heading):
+    names, values = [line.split()[1:] for line in open(f'/proc/net/{file}') if line.startswith(heading)]
+    return {name: int(value) for name, value in zip(names, values)}
+received = open('/proc/net/dev').read().split('lo:')[1].split()[0]
+connections = [line.split()[3] for line in list(open('/proc/net/tcp'))[1:]]
+print(received, connections, counted('snmp', 'Tcp:')['ActiveOpens'])
+";
+
 const REACHES_TWICE: &str =
     "print(plain(HOST, PORT, '/mine'), get(socks(HOST, PORT)[1], '/mine')[2])";
 
@@ -63,6 +73,10 @@ async fn the_next_job_of_a_slot_has_nothing_of_what_the_last_left_open() {
     assert_eq!(seen.first(), Some(&Verdict::Allowed), "{first:#?}");
     assert!((1..=2).contains(&seen.len()), "{first:#?}");
     site.wait_for_the_end_of_a_hung_answer();
+
+    let next = fleet.run(&job(&site, LOOKS_BACK)).await.unwrap();
+    // 0A: the two doors listen.
+    assert_eq!(next.stdout, "0 ['0A', '0A'] 0\n", "{next:#?}");
 
     for _ in 0..2 {
         let next = fleet.run(&job(&site, REACHES_TWICE)).await.unwrap();

@@ -91,7 +91,8 @@ impl<'a> Stage<'a, Born> {
 }
 
 impl<'a> Stage<'a, Alone> {
-    /// The network is joined, not made: making one costs most of a millisecond (the slot keeps it).
+    /// The network is joined, not made: making one costs most of a millisecond (the slot
+    /// keeps the empty one).
     fn forget_the_host(self) -> Result<Stage<'a, Nameless>, Failure> {
         setns(borrow(self.entry.network), CloneFlags::CLONE_NEWNET)
             .map_err(|error| at(Step::Network)(errno(error)))?;

@@ -116,7 +116,10 @@ impl Warden {
         let power = power::take(config.uid_base, config.slots)?;
         let networks = Networks::make(&blueprints, config.slots)?;
         let roots = root::build(&blueprints, &power.identities)?;
-        let pidfd = power::settle(blueprints.iter().any(|one| one.without.capabilities))?;
+        let pidfd = power::settle(
+            blueprints.iter().any(|one| one.without.capabilities),
+            network::needs_doors(&blueprints),
+        )?;
         let slots = (0..config.slots)
             .zip(power.identities.into_iter().zip(networks))
             .map(|(number, (identity, networks))| {

@@ -141,7 +141,7 @@ fn enter_user_namespace() -> Result<(), Unable> {
 ///
 /// The empty bounding set is inherited by every cell: nothing that a cell executes can gain a
 /// capability (capabilities(7)). It is kept for [`crate::Without::capabilities`] alone.
-pub(crate) fn settle(keeps_bounding_set: bool) -> Result<OwnedFd, Unable> {
+pub(crate) fn settle(keeps_bounding_set: bool, makes_doors: bool) -> Result<OwnedFd, Unable> {
     let failed = |what: &str, error: &dyn std::fmt::Display| Unable {
         message: format!("{what}: {error}"),
         mend: "this is a fault of Glovebox: please report it".to_owned(),
@@ -149,7 +149,13 @@ pub(crate) fn settle(keeps_bounding_set: bool) -> Result<OwnedFd, Unable> {
     if !keeps_bounding_set {
         drop_bounding_set().map_err(|error| failed("dropping the bounding set", &error))?;
     }
-    let needed = CapabilitySet::SYS_ADMIN
+    let network = match makes_doors {
+        // Switching on the loopback of a cell's new network namespace.
+        true => CapabilitySet::NET_ADMIN,
+        false => CapabilitySet::empty(),
+    };
+    let needed = network
+        | CapabilitySet::SYS_ADMIN
         | CapabilitySet::SETUID
         | CapabilitySet::SETGID
         | CapabilitySet::CHOWN

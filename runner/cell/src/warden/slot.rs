@@ -1,6 +1,6 @@
 //! A slot: what a job can't soil and the next one may use, and the cell that is in it now.
 //!
-//! The network namespace, the uid and the cgroup are a slot's; the tmpfs, the mounts, the processes
+//! The empty network namespace, the uid and the cgroup are a slot's; one with doors, the tmpfs, the mounts, the processes
 //! and the ipc are a cell's and end with it. Must never hold more than one cell.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -74,7 +74,7 @@ impl Slot {
     }
 
     /// The sockets that the next cell will find on its loopback, if it is to find any.
-    pub(super) fn doors(&self, blueprint: &Blueprint) -> Result<Option<[OwnedFd; 2]>, Failure> {
+    pub(super) fn doors(&mut self, blueprint: &Blueprint) -> Result<Option<[OwnedFd; 2]>, Failure> {
         if self.cell.is_some() {
             return Err(at(Step::Check)(Errno::BUSY));
         }
