@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(target_arch = "x86_64")]
 
+use glovebox_schemas::result::Status;
 use glovebox_tests::run::{HINT, Run};
 use serde_json::{Value, json};
 
@@ -304,15 +305,17 @@ fn more_refusals_than_are_told_apart_do_no_harm() {
 #[test]
 fn a_flood_of_refusals_is_counted_and_ends_at_a_limit() {
     let outcome = python("while True: call(9999)")
-        .limit("wall_ms", 200)
+        .limit("wall_ms", 2000)
         .result();
     let denied = outcome.result.denied.first().unwrap().clone();
     assert_eq!(denied.syscall, "syscall_9999");
     assert!(denied.count > 100, "{denied:?}");
-    assert_eq!(
-        outcome.result.limit.map(|limit| limit.as_str()),
-        Some("wall_time")
-    );
+    // Whichever comes first on this machine: so many refusals end a cell, too.
+    let limit = outcome.result.limit.map(|limit| limit.as_str());
+    match outcome.result.status {
+        Status::Denied => assert!(denied.count > 100_000, "{denied:?}"),
+        _ => assert_eq!(limit, Some("wall_time")),
+    }
 }
 
 #[test]
