@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use glovebox_cell::{Layer, Link};
+use glovebox_schemas::job::JobId;
 use glovebox_schemas::result::JobResult;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Languages;
-use crate::cancel::Cancellations;
-use crate::launch::{Cells, LaunchError};
+use crate::cancel::{Cancellations, Registration};
+use crate::launch::{Cells, LaunchError, Slot};
 use crate::message::Delivery;
 use crate::pipeline::Pipeline;
 use crate::result::{MemoryStore, Store};
@@ -72,8 +73,24 @@ pub(crate) fn block_on<T>(
         .block_on(future)
 }
 
+/// Does `work` in the only slot of a process that has one job. SIGINT and SIGTERM cancel what runs there.
+pub(crate) async fn alone<T>(
+    link: Link,
+    id: &JobId,
+    work: impl AsyncFnOnce(&Cells, &Slot<'_>, &Registration) -> Result<T, LaunchError>,
+) -> Result<T, EmbeddedError> {
+    let cells = Cells::open(link, 1).await?;
+    let cancellations = Cancellations::default();
+    let registration = cancellations.register(id).await;
+    let registration = registration.ok_or(EmbeddedError::NoResult)?;
+    let slot = cells.take_slot(&registration).await;
+    let slot = slot.map_err(|_| EmbeddedError::NoResult)?;
+    let done = work(&cells, &slot, &registration);
+    Ok(cancellable(done, &cancellations).await??)
+}
+
 /// Finishes `future`; SIGINT and SIGTERM cancel what it runs, and it is waited for all the same.
-pub(crate) async fn cancellable<T>(
+async fn cancellable<T>(
     future: impl Future<Output = T>,
     cancellations: &Cancellations,
 ) -> Result<T, EmbeddedError> {

@@ -11,9 +11,8 @@ use glovebox_schemas::job::{Job, Rejection};
 use glovebox_schemas::result::JobResult;
 
 use crate::blueprints::{Kind, Languages, limits};
-use crate::cancel::Cancellations;
-use crate::embedded::{Echo, EmbeddedError, block_on, cancellable};
-use crate::launch::{Cells, Ended, Keep, Order, RunEnded};
+use crate::embedded::{Echo, EmbeddedError, alone, block_on};
+use crate::launch::{Ended, Keep, Order};
 use crate::outcome;
 use crate::plan::{self, Cell, Input, Plan, Run};
 use crate::result::{MemoryStore, Tap};
@@ -61,30 +60,16 @@ pub fn install(
         stdout: Keep::File(installation.archive, installation.archive_bytes),
         ..Order::program(&plan, run, &[])
     };
-    let ended = block_on(carry_out(link, &job, &order, echo))?;
+    let tap = Tap::Memory(MemoryStore::new(echo));
+    let ended = block_on(alone(link, &job.id, async |cells, slot, registration| {
+        cells.run(slot, &order, registration, Some(tap)).await
+    }))?;
     let ended = Ended {
         compile: None,
         runs: vec![ended],
     };
     let outcome = outcome::judge(&plan, ended);
     Ok(outcome::compose(&job, &plan, outcome, ""))
-}
-
-async fn carry_out(
-    link: Link,
-    job: &Job,
-    order: &Order<'_>,
-    echo: Echo,
-) -> Result<RunEnded, EmbeddedError> {
-    let cells = Cells::open(link, 1).await?;
-    let cancellations = Cancellations::default();
-    let registration = cancellations.register(&job.id).await;
-    let registration = registration.ok_or(EmbeddedError::NoResult)?;
-    let slot = cells.take_slot(&registration).await;
-    let slot = slot.map_err(|_| EmbeddedError::NoResult)?;
-    let tap = Tap::Memory(MemoryStore::new(echo));
-    let ended = cells.run(&slot, order, &registration, Some(tap));
-    Ok(cancellable(ended, &cancellations).await??)
 }
 
 /// Everything about the installer's cell, decided.

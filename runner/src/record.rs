@@ -9,9 +9,8 @@ use glovebox_schemas::job::{Job, Rejection};
 use glovebox_schemas::result::JobResult;
 
 use crate::Languages;
-use crate::cancel::Cancellations;
-use crate::embedded::{EmbeddedError, block_on, cancellable};
-use crate::launch::{Cells, Launched, RunEnded};
+use crate::embedded::{EmbeddedError, alone, block_on};
+use crate::launch::{Launched, RunEnded};
 use crate::outcome;
 use crate::plan::{self, Plan};
 
@@ -41,14 +40,10 @@ pub fn record(link: Link, languages: &Languages, job: &Job) -> Result<Recording,
 }
 
 async fn run(link: Link, job: &Job, plan: &Plan) -> Result<Recording, EmbeddedError> {
-    let cells = Cells::open(link, 1).await?;
-    let cancellations = Cancellations::default();
-    let registration = cancellations.register(&job.id).await;
-    let registration = registration.ok_or(EmbeddedError::NoResult)?;
-    let slot = cells.take_slot(&registration).await;
-    let slot = slot.map_err(|_| EmbeddedError::NoResult)?;
-    let launched = cells.launch(&slot, plan, &registration, None);
-    match cancellable(launched, &cancellations).await?? {
+    let launched = alone(link, &job.id, async |cells, slot, registration| {
+        cells.launch(slot, plan, registration, None).await
+    });
+    match launched.await? {
         Launched::Interrupted => Err(EmbeddedError::NoResult),
         Launched::Ended(ended) => {
             let compile = refused(plan, ended.compile.iter());
