@@ -46,7 +46,8 @@ def shared_by_a_shell(way):
     """Several runs beneath one shell, one after the other and two at once: the group is all of theirs."""
     once = f"{GLOVEBOX} run /run/hello.py"
     done = way.run(["sh", "-c", f"{once}; {once} & {once}; wait"])
-    check(f"{way.name}: a shell's runs share its cgroup", done.stdout == "hi\n" * 3, done)
+    # Two at once write as they like: their lines may meet.
+    check(f"{way.name}: a shell's runs share its cgroup", sorted(done.stdout) == sorted("hi\n" * 3), done)
 
 
 def run(ways):
