@@ -45,7 +45,7 @@ pub fn run_one(
     echo: Echo,
 ) -> Result<(JobResult, Vec<Layer>), EmbeddedError> {
     block_on(async {
-        let cells = Cells::open(link, 1).await?;
+        let cells = Cells::open(link, 1, |_| {}).await?;
         let layers = cells.layers().to_vec();
         let store = MemoryStore::new(echo);
         let pipeline = Arc::new(Pipeline {
@@ -54,6 +54,7 @@ pub fn run_one(
             cells,
             store: Store::Memory(store.clone()),
             cancellations: Cancellations::default(),
+            watch: |_| {},
         });
         let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));
         cancellable(handled, &pipeline.cancellations).await?;
@@ -79,7 +80,7 @@ pub(crate) async fn alone<T>(
     id: &JobId,
     work: impl AsyncFnOnce(&Cells, &Slot<'_>, &Registration) -> Result<T, LaunchError>,
 ) -> Result<T, EmbeddedError> {
-    let cells = Cells::open(link, 1).await?;
+    let cells = Cells::open(link, 1, |_| {}).await?;
     let cancellations = Cancellations::default();
     let registration = cancellations.register(id).await;
     let registration = registration.ok_or(EmbeddedError::NoResult)?;

@@ -16,6 +16,7 @@ pub mod pipeline;
 mod plan;
 mod record;
 mod result;
+mod stage;
 mod worker;
 
 pub use blueprints::{Environment, Languages, Wanted, prepare};
@@ -23,4 +24,6 @@ pub use embedded::{Echo, EmbeddedError, run_one};
 pub use install::{Installation, install};
 pub use launch::LaunchError;
 pub use record::{Recording, RefusedCall, record};
+
+pub use stage::{Stage, Watch};
 pub use worker::{RunnerConfig, RunnerError, run};

@@ -15,6 +15,7 @@ use crate::message::Delivery;
 use crate::outcome;
 use crate::plan;
 use crate::result::{Before, Store};
+use crate::stage::{Stage, Watch};
 use crate::{Languages, LaunchError};
 
 /// What every delivery is handled with.
@@ -24,6 +25,7 @@ pub(crate) struct Pipeline {
     pub(crate) cells: Cells,
     pub(crate) store: Store,
     pub(crate) cancellations: Cancellations,
+    pub(crate) watch: Watch,
 }
 
 /// What becomes of the message.
@@ -41,12 +43,14 @@ enum Settlement {
 impl Pipeline {
     /// Handles one delivery to its end.
     pub(crate) async fn handle(self: Arc<Self>, delivery: Delivery) {
+        (self.watch)(Stage::Received);
         match self.settle(&delivery).await {
             Settlement::Ack => delivery.ack().await,
             Settlement::DeadLetter => delivery.dead_letter().await,
             Settlement::GiveBack => delivery.give_back().await,
             Settlement::Retry => delivery.retry().await,
         }
+        (self.watch)(Stage::Settled);
     }
 
     /// message → job, and whether it may start here and now
@@ -62,6 +66,7 @@ impl Pipeline {
                 return Settlement::DeadLetter;
             }
         };
+        (self.watch)(Stage::Parsed);
         // Listens to cancellations first and looks for earlier ones then: none slips through between.
         let Some(registration) = self.cancellations.register(&job.id).await else {
             return Settlement::GiveBack;
@@ -73,6 +78,7 @@ impl Pipeline {
                 return self.conclude(delivery, &job, Status::Cancelled).await;
             }
         };
+        (self.watch)(Stage::Placed);
         match self.store.begin(&job, delivery, &self.runner).await {
             Before::Done => Settlement::Ack,
             Before::Cancelled => self.conclude(delivery, &job, Status::Cancelled).await,
@@ -92,6 +98,7 @@ impl Pipeline {
         slot: Slot<'_>,
         registration: &Registration,
     ) -> Settlement {
+        (self.watch)(Stage::Begun);
         let plan = match plan::decide(job, &self.languages) {
             Ok(plan) => plan,
             Err(rejection) => {
@@ -99,9 +106,11 @@ impl Pipeline {
                 return self.answer(delivery, job, result).await;
             }
         };
+        (self.watch)(Stage::Planned);
         let tap = self.store.tap(job);
         match self.cells.launch(&slot, &plan, registration, tap).await {
             Ok(Launched::Ended(ended)) => {
+                (self.watch)(Stage::Ended);
                 let outcome = outcome::judge(&plan, *ended);
                 let result = outcome::compose(job, &plan, outcome, &self.runner);
                 self.answer(delivery, job, result).await
@@ -145,7 +154,9 @@ impl Pipeline {
 
     /// result → Redis. Returns only when it is durable, however long the store is away.
     async fn publish(&self, delivery: &Delivery, result: JobResult) {
+        (self.watch)(Stage::Judged);
         self.store.put(&delivery.stamp(result)).await;
+        (self.watch)(Stage::Stored);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::message::Delivery;
 use crate::message::amqp::{Intake, Sink};
 use crate::pipeline::Pipeline;
 use crate::result::{RedisStore, Store};
+use crate::stage::Watch;
 use crate::{Languages, heartbeat};
 
 /// How long giving back may take.
@@ -38,6 +39,8 @@ pub struct RunnerConfig {
     pub redis_url: String,
     /// How long running jobs may go on after the first signal to stop.
     pub drain: Duration,
+    /// Told of each stage of each delivery.
+    pub watch: Watch,
 }
 
 /// Why a runner did not start.
@@ -68,7 +71,7 @@ pub fn run(link: Link, languages: Languages, config: RunnerConfig) -> Result<(),
 }
 
 async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<(), RunnerError> {
-    let cells = Cells::open(link, config.slots).await?;
+    let cells = Cells::open(link, config.slots, config.watch).await?;
     let store = Store::Redis(RedisStore::new(connect_redis(&config.redis_url).await?));
     let mut signals = Signals::new().map_err(RunnerError::Runtime)?;
     let pipeline = Arc::new(Pipeline {
@@ -77,6 +80,7 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
         cells,
         store,
         cancellations: Cancellations::default(),
+        watch: config.watch,
     });
     let (stop, drained) = (CancellationToken::new(), CancellationToken::new());
     let intake = Intake {

@@ -17,14 +17,27 @@ pub const DEFAULT_LANE: &str = "default";
 pub const DEFAULT_TENANT: &str = "default";
 /// How long a result is kept unless configured otherwise.
 pub const RESULT_TTL_SECONDS: u64 = 86_400;
-/// The `x-delivery-limit` of a lane's queue: how often a message may come back before it is dead-lettered. A message
-/// is therefore delivered at most four times.
-pub const DELIVERY_LIMIT: u32 = 3;
+/// How often a job is started, at most, if its runner dies with it or cannot build its cell. Then it gets an `error`
+/// for a result and is dead-lettered.
+pub const MAX_ATTEMPTS: u32 = 4;
+/// The `x-delivery-limit` of a lane's queue: the broker's own last resort against a message that no runner survives
+/// reading. It counts every lost connection too, so it is far above [`MAX_ATTEMPTS`].
+pub const DELIVERY_LIMIT: u32 = 20;
+/// The `x-consumer-timeout` of a lane's queue in milliseconds: one day for one job. Brokers before 3.12 do not know it
+/// and close the channel after their own time; what they deliver again meanwhile is recognised.
+pub const CONSUMER_TIMEOUT_MS: u32 = 86_400_000;
 
 /// The AMQP header with the W3C trace context.
 pub const TRACEPARENT_HEADER: &str = "traceparent";
 /// The AMQP header in which a quorum queue says how often it delivered a message before.
 pub const DELIVERY_COUNT_HEADER: &str = "x-delivery-count";
+/// The AMQP header, `true`, of the one message that its job's id was sent with first. Only such a message, delivered
+/// for the first time, may be run while nobody can ask Redis whether the job has run already.
+pub const FIRST_COPY_HEADER: &str = "x-first-copy";
+/// The AMQP header of a dead letter that says why it is one: a code.
+pub const REASON_HEADER: &str = "x-glovebox-reason";
+/// The AMQP header of a dead letter with the history of its attempts: JSON, as in a result.
+pub const ATTEMPTS_HEADER: &str = "x-glovebox-attempts";
 /// The AMQP content type of every message.
 pub const CONTENT_TYPE: &str = "application/json";
 
@@ -73,6 +86,10 @@ pub fn output_key(id: &JobId) -> String {
 pub fn runner_key(name: &str) -> String {
     format!("glovebox:runner:{name}")
 }
+
+/// The Redis sorted set of the names of runners that did not stop in order, by when each was last heard of, in
+/// milliseconds since 1970. One that is here and has no heartbeat is lost.
+pub const RUNNERS_KEY: &str = "glovebox:runners";
 
 /// Whether `text` can name a package environment: it becomes a file's name.
 #[must_use]

@@ -16,7 +16,7 @@ pub use crate::encoding::{
 };
 pub use network::{Connection, Verdict};
 pub use parts::{
-    Denied, ErrorInfo, Limit, OutputFile, Ran, Status, TestResult, Times, Usage, millis,
+    Attempt, Denied, ErrorInfo, Limit, OutputFile, Ran, Status, TestResult, Times, Usage, millis,
 };
 
 use crate::id::JobId;
@@ -70,6 +70,9 @@ pub struct JobResult {
     /// Which attempt this was, from 1.
     #[serde(default)]
     pub attempt: u32,
+    /// The attempts before this one.
+    #[serde(default)]
+    pub earlier_attempts: Vec<Attempt>,
     /// The runner that wrote this.
     #[serde(default)]
     pub runner: String,
@@ -120,6 +123,7 @@ impl JobResult {
             usage: None,
             times: Times::default(),
             attempt: 1,
+            earlier_attempts: Vec::new(),
             runner: runner.into(),
             profile: None,
             compile: None,

@@ -3,7 +3,9 @@
 //! Both sides declare them at each connect, and a broker closes the channel of whoever declares one with other
 //! arguments: so no other crate may make up an argument of its own.
 
-use crate::names::{CONTROL_EXCHANGE, DEAD, DELIVERY_LIMIT, JOBS_EXCHANGE, queue};
+use crate::names::{
+    CONSUMER_TIMEOUT_MS, CONTROL_EXCHANGE, DEAD, DELIVERY_LIMIT, JOBS_EXCHANGE, queue,
+};
 
 /// Everything that has to exist on the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +108,10 @@ fn lane_queue(lane: &str) -> Queue {
     let arguments = vec![
         ("x-queue-type", Argument::Str("quorum")),
         ("x-delivery-limit", Argument::Int(DELIVERY_LIMIT.into())),
+        (
+            "x-consumer-timeout",
+            Argument::Int(CONSUMER_TIMEOUT_MS.into()),
+        ),
         ("x-dead-letter-exchange", Argument::Str(DEAD)),
         // A dead letter may not get lost on its way, and the broker only promises that with this overflow rule.
         ("x-dead-letter-strategy", Argument::Str("at-least-once")),
@@ -151,7 +157,7 @@ mod tests {
             assert!(
                 queue
                     .arguments
-                    .contains(&("x-delivery-limit", Argument::Int(3)))
+                    .contains(&("x-delivery-limit", Argument::Int(20)))
             );
             assert!(
                 queue

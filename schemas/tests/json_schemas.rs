@@ -180,6 +180,7 @@ fn results_and_cancellations_satisfy_their_schemas() {
             "usage",
             "times",
             "attempt",
+            "earlier_attempts",
             "runner",
             "profile",
             "compile",

@@ -35,6 +35,7 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
         amqp_url: amqp_url(),
         redis_url: redis_url(),
         drain: Duration::from_secs(args.drain),
+        watch: |_| {},
     };
     let code = supervise(&warden, move |link| match work(link, languages, config) {
         Ok(()) => 0,

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::cancel::Registration;
 use crate::plan::{Input, Plan};
 use crate::result::Tap;
+use crate::stage::Watch;
 pub(crate) use capture::{Captured, Keep};
 pub(crate) use client::Line;
 pub(crate) use files::File;
@@ -139,6 +140,7 @@ pub(crate) struct Cells {
     free: Mutex<Vec<u16>>,
     tickets: AtomicU64,
     slots: u16,
+    watch: Watch,
     /// Started with the first job that has a network.
     gate: OnceLock<Gate>,
 }
@@ -171,7 +173,7 @@ impl Cells {
     ///
     /// # Errors
     /// [`LaunchError::Unable`] when this host can't isolate as asked.
-    pub(crate) async fn open(link: Link, slots: u16) -> Result<Cells, LaunchError> {
+    pub(crate) async fn open(link: Link, slots: u16, watch: Watch) -> Result<Cells, LaunchError> {
         let (line, layers) = Line::open(link).await?;
         Ok(Cells {
             line,
@@ -180,6 +182,7 @@ impl Cells {
             free: Mutex::new((0..slots).rev().collect()),
             tickets: AtomicU64::new(1),
             slots,
+            watch,
             gate: OnceLock::new(),
         })
     }

@@ -17,6 +17,7 @@ use super::{Cells, LaunchError, RunEnded, Slot, files, io};
 use crate::cancel::Registration;
 use crate::plan::{Cell, Compile, Input, Plan, Run};
 use crate::result::Tap;
+use crate::stage::Stage;
 
 /// What is to be run in one cell.
 pub(crate) struct Order<'a> {
@@ -119,6 +120,7 @@ impl Cells {
             .launch(slot, ticket, launch_bytes, &beside)
             .await?;
         drop((stdin, stdout_end, stderr_end, files_end, memfd));
+        (self.watch)(Stage::Launched);
 
         let passage = match self.open_gate(order, &mut cell).await {
             Ok(passage) => passage,

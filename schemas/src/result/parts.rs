@@ -52,6 +52,21 @@ pub enum Limit {
     Processes,
 }
 
+/// One of a job's attempts that did not lead to its result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    /// Which, from 1.
+    pub attempt: u32,
+    /// The runner that made it.
+    pub runner: String,
+    /// When it began.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub started_at: Timestamp,
+    /// How it ended: `runner_lost` if its runner died or went silent, `given_back` if that stopped, else the code
+    /// of what failed.
+    pub ended: String,
+}
+
 /// A system call that the policy refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Denied {
