@@ -1,18 +1,24 @@
 //! The jobs that are here now, by id: each at most once, and each with an ear for its owner's wish to
-//! cancel it and for the runner's own stop.
+//! cancel it, for the runner's own stop, and for the loss of the claim to it.
 //!
 //! Must never hold an id longer than its job is here: a later job of the same id is another one.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use glovebox_schemas::job::JobId;
 use tokio_util::sync::CancellationToken;
+
+use crate::lease::{Claim, Lease};
+
+/// Cancellations of jobs that are not here, kept for those that start while Redis can't be asked.
+const REMEMBERED: usize = 65_536;
 
 /// The jobs that are here now.
 #[derive(Clone, Default)]
 pub(crate) struct Cancellations {
     here: Arc<Mutex<HashMap<JobId, Entry>>>,
+    remembered: Arc<Mutex<Remembered>>,
     /// Nothing new is to be started.
     stopping: CancellationToken,
     /// What runs is to be given back.
@@ -22,7 +28,17 @@ pub(crate) struct Cancellations {
 #[derive(Clone, Default)]
 struct Entry {
     cancelled: CancellationToken,
+    /// It may be somebody else's.
+    lost: CancellationToken,
     gone: CancellationToken,
+    /// What entitles us to run it, once it runs.
+    claim: Option<Claim>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    order: VecDeque<JobId>,
+    ids: HashSet<JobId>,
 }
 
 /// One job's place among those that are here; forgets it when dropped.
@@ -59,13 +75,19 @@ impl Cancellations {
         }
     }
 
-    /// Whether a job of this id was here; it is cancelled.
+    /// Whether a job of this id was here; it is cancelled. One that is not may still be in the queue.
     pub(crate) fn cancel(&self, id: &JobId) -> bool {
         let entry = self.lock().get(id).cloned();
-        entry.is_some_and(|entry| {
-            entry.cancelled.cancel();
-            true
-        })
+        match entry {
+            Some(entry) => entry.cancelled.cancel(),
+            None => self.remembered().add(id.clone()),
+        }
+        self.lock().contains_key(id)
+    }
+
+    /// Whether an earlier cancellation of a job is remembered.
+    pub(crate) fn was_cancelled(&self, id: &JobId) -> bool {
+        self.remembered().ids.contains(id)
     }
 
     /// Cancels every job that is here.
@@ -85,8 +107,44 @@ impl Cancellations {
         self.interrupted.cancel();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, Entry>> {
+    /// Those that are here.
+    pub(crate) fn ids(&self) -> Vec<JobId> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Ends every job that runs here and is not surely ours any more.
+    pub(crate) fn end_lost(&self, lease: &Lease) {
+        for (id, entry) in &*self.lock() {
+            let lost = entry.claim.is_some_and(|claim| !lease.holds(claim));
+            if lost && !entry.lost.is_cancelled() {
+                tracing::warn!(job = %id, "its message and the lease are lost: it is ended, since it may run elsewhere");
+                entry.lost.cancel();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
         self.here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remembered {
+    fn add(&mut self, id: JobId) {
+        if !self.ids.insert(id.clone()) {
+            return;
+        }
+        self.order.push_back(id);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
     }
 }
 
@@ -96,6 +154,11 @@ impl Registration {
         self.entry.cancelled.cancelled().await;
     }
 
+    /// Cancels it.
+    pub(crate) fn cancel(&self) {
+        self.entry.cancelled.cancel();
+    }
+
     /// The job is not to be started any more.
     pub(crate) async fn stopping(&self) {
         self.cancellations.stopping.cancelled().await;
@@ -103,7 +166,36 @@ impl Registration {
 
     /// The job is to be ended and given back.
     pub(crate) async fn interrupted(&self) {
-        self.cancellations.interrupted.cancelled().await;
+        tokio::select! {
+            () = self.cancellations.interrupted.cancelled() => {}
+            () = self.entry.lost.cancelled() => {}
+        }
+    }
+
+    /// From here on it runs, for as long as the claim holds.
+    pub(crate) fn claim(&self, claim: Claim) {
+        if let Some(entry) = self.cancellations.lock().get_mut(&self.id) {
+            entry.claim = Some(claim);
+        }
+    }
+
+    /// Whether it runs without Redis knowing.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        let here = self.cancellations.lock();
+        let claim = here.get(&self.id).and_then(|entry| entry.claim);
+        claim.is_some_and(|claim| !claim.written)
+    }
+
+    /// It does not run any more.
+    pub(crate) fn unclaim(&self) {
+        if let Some(entry) = self.cancellations.lock().get_mut(&self.id) {
+            entry.claim = None;
+        }
+    }
+
+    /// It is another runner's.
+    pub(crate) fn lose(&self) {
+        self.entry.lost.cancel();
     }
 }
 
@@ -116,6 +208,7 @@ impl Drop for Registration {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use futures_util::FutureExt;
 
@@ -138,5 +231,39 @@ mod tests {
         let _first = cancellations.register(&id).await;
         cancellations.stop();
         assert!(cancellations.register(&id).await.is_none());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_cancellation_that_came_too_early_is_remembered_for_a_while() {
+        let cancellations = Cancellations::default();
+        let id = JobId::new_v7();
+        assert!(!cancellations.cancel(&id));
+        assert!(cancellations.was_cancelled(&id));
+        for _ in 0..REMEMBERED {
+            cancellations.cancel(&JobId::new_v7());
+        }
+        assert!(!cancellations.was_cancelled(&id));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_runs_without_a_claim_that_holds_is_ended() {
+        let cancellations = Cancellations::default();
+        let lease = Lease::new("a".into());
+        let session = lease.next_session();
+        let job = cancellations.register(&JobId::new_v7()).await.unwrap();
+        let waits = cancellations.register(&JobId::new_v7()).await.unwrap();
+        job.claim(Claim {
+            session,
+            written: false,
+        });
+        cancellations.end_lost(&lease);
+        assert!(job.interrupted().now_or_never().is_none());
+        lease.session_lost();
+        cancellations.end_lost(&lease);
+        assert!(job.interrupted().now_or_never().is_some());
+        assert!(
+            waits.interrupted().now_or_never().is_none(),
+            "it does not run"
+        );
     }
 }

@@ -11,10 +11,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Languages;
 use crate::cancel::{Cancellations, Registration};
+use crate::health::Health;
 use crate::launch::{Cells, LaunchError, Slot};
-use crate::message::Delivery;
+use crate::message::{Delivery, Parking};
 use crate::pipeline::Pipeline;
 use crate::result::{MemoryStore, Store};
+use crate::valve::Valve;
 
 /// Takes a job's output as it comes: the stream's name and a chunk of it.
 pub type Echo = Arc<dyn Fn(&'static str, &[u8]) + Send + Sync>;
@@ -54,6 +56,8 @@ pub fn run_one(
             cells,
             store: Store::Memory(store.clone()),
             cancellations: Cancellations::default(),
+            health: Health::new(Valve::new()),
+            parking: Parking::new(),
             watch: |_| {},
         });
         let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));

@@ -7,16 +7,21 @@
 mod blueprints;
 mod cancel;
 mod embedded;
+mod health;
 mod heartbeat;
 mod install;
 mod launch;
+mod lease;
 mod message;
 mod outcome;
 pub mod pipeline;
 mod plan;
+mod process;
 mod record;
 mod result;
+mod spool;
 mod stage;
+mod valve;
 mod worker;
 
 pub use blueprints::{Environment, Languages, Wanted, prepare};
@@ -25,5 +30,7 @@ pub use install::{Installation, install};
 pub use launch::LaunchError;
 pub use record::{Recording, RefusedCall, record};
 
+pub use result::Durability;
+pub use spool::{SpoolConfig, claim as claim_spool};
 pub use stage::{Stage, Watch};
 pub use worker::{RunnerConfig, RunnerError, run};

@@ -2,21 +2,23 @@
 //!
 //! Each stage is a function from one type to the next; nothing flows back. The ack is the last step:
 //! a message is acknowledged only after its result is durable. Must never blame a job for a failure
-//! of ours, and never lose one.
+//! of ours, never lose one, and never run one that may be running elsewhere.
 
 use std::sync::Arc;
 
 use glovebox_schemas::job::Job;
 use glovebox_schemas::result::{ErrorInfo, JobResult, Status};
 
+use crate::Languages;
 use crate::cancel::{Cancellations, Registration};
+use crate::health::Health;
 use crate::launch::{Cells, Launched, NoSlot, Slot};
-use crate::message::Delivery;
+use crate::lease::Claim;
+use crate::message::{Delivery, Parking};
 use crate::outcome;
 use crate::plan;
-use crate::result::{Before, Store};
+use crate::result::{Before, Begun, GIVEN_BACK, Store, Stored};
 use crate::stage::{Stage, Watch};
-use crate::{Languages, LaunchError};
 
 /// What every delivery is handled with.
 pub(crate) struct Pipeline {
@@ -25,31 +27,27 @@ pub(crate) struct Pipeline {
     pub(crate) cells: Cells,
     pub(crate) store: Store,
     pub(crate) cancellations: Cancellations,
+    pub(crate) health: Health,
+    pub(crate) parking: Parking,
     pub(crate) watch: Watch,
 }
 
 /// What becomes of the message.
-enum Settlement {
+pub(crate) enum Settlement {
     /// Its result is durable.
     Ack,
-    /// Nobody can run it; its result, if it has an id, is durable.
-    DeadLetter,
-    /// The runner stops: somebody else is to run it.
+    /// Nobody can run it; its result, if it has an id, is durable. With the history of its attempts.
+    DeadLetter(String, Begun),
+    /// Somebody else is to run it.
     GiveBack,
-    /// It failed for a reason of ours: somebody is to try again, a little later.
-    Retry,
 }
 
 impl Pipeline {
     /// Handles one delivery to its end.
     pub(crate) async fn handle(self: Arc<Self>, delivery: Delivery) {
         (self.watch)(Stage::Received);
-        match self.settle(&delivery).await {
-            Settlement::Ack => delivery.ack().await,
-            Settlement::DeadLetter => delivery.dead_letter().await,
-            Settlement::GiveBack => delivery.give_back().await,
-            Settlement::Retry => delivery.retry().await,
-        }
+        let settlement = self.settle(&delivery).await;
+        delivery.settle(settlement).await;
         (self.watch)(Stage::Settled);
     }
 
@@ -63,7 +61,7 @@ impl Pipeline {
                     let result = JobResult::rejected(id, &rejection, &self.runner);
                     self.publish(delivery, result).await;
                 }
-                return Settlement::DeadLetter;
+                return Settlement::DeadLetter(rejection.code.to_owned(), Begun::default());
             }
         };
         (self.watch)(Stage::Parsed);
@@ -71,23 +69,63 @@ impl Pipeline {
         let Some(registration) = self.cancellations.register(&job.id).await else {
             return Settlement::GiveBack;
         };
-        let slot = match self.cells.take_slot(&registration).await {
-            Ok(slot) => slot,
-            Err(NoSlot::Stopping) => return Settlement::GiveBack,
-            Err(NoSlot::Cancelled) => {
-                return self.conclude(delivery, &job, Status::Cancelled).await;
+        loop {
+            let slot = match self.cells.take_slot(&registration).await {
+                Ok(slot) => Some(slot),
+                Err(NoSlot::Stopping) => return Settlement::GiveBack,
+                Err(NoSlot::Cancelled) => None,
+            };
+            if self.health.is_ill() {
+                self.health.is_isolated().await;
+                return Settlement::GiveBack;
             }
-        };
-        (self.watch)(Stage::Placed);
-        match self.store.begin(&job, delivery, &self.runner).await {
-            Before::Done => Settlement::Ack,
-            Before::Cancelled => self.conclude(delivery, &job, Status::Cancelled).await,
-            Before::New if plan::is_expired(&job) => {
-                self.conclude(delivery, &job, Status::Expired).await
-            }
-            Before::New => self.run(delivery, &job, slot, &registration).await,
-            Before::Deadly => self.give_up(delivery, &job, killed_its_runners()).await,
+            (self.watch)(Stage::Placed);
+            let before = self.store.begin(&job).await;
+            let written = before != Before::Away;
+            let begun = match before {
+                Before::Done => return Settlement::Ack,
+                Before::Deadly(begun) => {
+                    let error = killed_its_runners();
+                    return self.give_up(delivery, &job, begun, error).await;
+                }
+                Before::Begun(begun) => begun,
+                Before::Away if self.may_start_unasked(delivery, &job) => Begun::default(),
+                Before::Cancelled => {
+                    return self.conclude(delivery, &job, Status::Cancelled).await;
+                }
+                Before::Later(_) | Before::Elsewhere | Before::Away => {
+                    drop(slot);
+                    if !self
+                        .parking
+                        .wait(delivery, &before, &self.store, &registration)
+                        .await
+                    {
+                        return Settlement::GiveBack;
+                    }
+                    continue;
+                }
+            };
+            return match slot {
+                None => self.conclude(delivery, &job, Status::Cancelled).await,
+                Some(_) if plan::is_expired(&job) => {
+                    self.conclude(delivery, &job, Status::Expired).await
+                }
+                Some(slot) => {
+                    registration.claim(Claim {
+                        session: delivery.session,
+                        written,
+                    });
+                    let settlement = self.run(delivery, &job, begun, slot, &registration).await;
+                    registration.unclaim();
+                    settlement
+                }
+            };
         }
+    }
+
+    /// While Redis is away: only what was sent once and delivered once can't have run anywhere.
+    fn may_start_unasked(&self, delivery: &Delivery, job: &Job) -> bool {
+        delivery.is_only_copy && !self.cancellations.was_cancelled(&job.id)
     }
 
     /// job → plan → launch → outcome → result
@@ -95,6 +133,7 @@ impl Pipeline {
         &self,
         delivery: &Delivery,
         job: &Job,
+        begun: Begun,
         slot: Slot<'_>,
         registration: &Registration,
     ) -> Settlement {
@@ -103,64 +142,108 @@ impl Pipeline {
             Ok(plan) => plan,
             Err(rejection) => {
                 let result = JobResult::rejected(job.id.clone(), &rejection, &self.runner);
-                return self.answer(delivery, job, result).await;
+                return self.answer(delivery, job, begun, result).await;
             }
         };
         (self.watch)(Stage::Planned);
         let tap = self.store.tap(job);
-        match self.cells.launch(&slot, &plan, registration, tap).await {
+        let launched = tokio::select! {
+            launched = self.cells.launch(&slot, &plan, registration, tap) => launched,
+            never = self.store.write_later(job, delivery, registration) => match never {},
+        };
+        match launched {
             Ok(Launched::Ended(ended)) => {
                 (self.watch)(Stage::Ended);
+                drop(slot);
+                self.health.succeeded();
                 let outcome = outcome::judge(&plan, *ended);
                 let result = outcome::compose(job, &plan, outcome, &self.runner);
-                self.answer(delivery, job, result).await
+                self.answer(delivery, job, begun, result).await
             }
             Ok(Launched::Interrupted) => {
-                self.store.release(&job.id).await;
+                self.store.release(&job.id, GIVEN_BACK).await;
                 Settlement::GiveBack
             }
-            Err(error) => self.fail(delivery, job, &error).await,
+            Err(error) => self.fail(delivery, job, begun, error.to_info()).await,
         }
     }
 
-    /// A cell that can't be built is our failure: somebody tries again, until nobody is left to.
-    async fn fail(&self, delivery: &Delivery, job: &Job, error: &LaunchError) -> Settlement {
-        tracing::error!(job = %job.id, attempt = delivery.attempt, %error, "the cell could not be built");
-        if delivery.is_last_attempt() {
-            return self.give_up(delivery, job, error.to_info()).await;
+    /// A cell that can't be built is our failure: somebody else tries again, until nobody is left to.
+    async fn fail(
+        &self,
+        delivery: &Delivery,
+        job: &Job,
+        begun: Begun,
+        error: ErrorInfo,
+    ) -> Settlement {
+        let attempt = begun.number();
+        tracing::error!(job = %job.id, attempt, error = error.message, "the cell could not be built");
+        self.health.failed();
+        if begun.is_last() || delivery.is_embedded() {
+            return self.give_up(delivery, job, begun, error).await;
         }
-        self.store.release(&job.id).await;
-        Settlement::Retry
+        self.store.release(&job.id, &error.code).await;
+        self.health.is_isolated().await;
+        Settlement::GiveBack
     }
 
-    /// Nobody will try again: the job has an `error` for a result, and the broker keeps the message.
-    async fn give_up(&self, delivery: &Delivery, job: &Job, error: ErrorInfo) -> Settlement {
+    /// Nobody will try again: the job has an `error` for a result, and its message is kept aside.
+    async fn give_up(
+        &self,
+        delivery: &Delivery,
+        job: &Job,
+        begun: Begun,
+        error: ErrorInfo,
+    ) -> Settlement {
         let mut result = JobResult::new(job.id.clone(), Status::Error, &self.runner);
+        let code = error.code.clone();
         result.error = Some(error);
-        self.answer(delivery, job, result).await;
-        Settlement::DeadLetter
+        match self.answer(delivery, job, begun.clone(), result).await {
+            Settlement::Ack => Settlement::DeadLetter(code, begun),
+            other => other,
+        }
     }
 
     async fn conclude(&self, delivery: &Delivery, job: &Job, status: Status) -> Settlement {
         let result = JobResult::new(job.id.clone(), status, &self.runner);
-        self.answer(delivery, job, result).await
+        self.answer(delivery, job, Begun::default(), result).await
     }
 
-    async fn answer(&self, delivery: &Delivery, job: &Job, mut result: JobResult) -> Settlement {
+    async fn answer(
+        &self,
+        delivery: &Delivery,
+        job: &Job,
+        begun: Begun,
+        mut result: JobResult,
+    ) -> Settlement {
         result.metadata = job.metadata.clone();
-        self.publish(delivery, result).await;
-        Settlement::Ack
+        result.attempt = begun.number();
+        result.earlier_attempts = begun.earlier;
+        match self.publish(delivery, result).await {
+            Stored::Stored | Stored::Other => Settlement::Ack,
+            Stored::Elsewhere => Settlement::GiveBack,
+        }
     }
 
     /// result → Redis. Returns only when it is durable, however long the store is away.
-    async fn publish(&self, delivery: &Delivery, result: JobResult) {
+    async fn publish(&self, delivery: &Delivery, result: JobResult) -> Stored {
         (self.watch)(Stage::Judged);
-        self.store.put(&delivery.stamp(result)).await;
+        let result = delivery.stamp(result);
+        let put = self.store.put(&result);
+        tokio::pin!(put);
+        let stored = tokio::select! {
+            stored = &mut put => stored,
+            () = self.store.gone() => {
+                let _place = self.parking.park(delivery);
+                put.await
+            }
+        };
         (self.watch)(Stage::Stored);
+        stored
     }
 }
 
-/// What is said of a job whose every earlier delivery ended with the death of its runner.
+/// What is said of a job whose every earlier attempt ended with the death of its runner.
 fn killed_its_runners() -> ErrorInfo {
     ErrorInfo {
         code: "runner_killed".to_owned(),

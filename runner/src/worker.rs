@@ -9,17 +9,23 @@ use glovebox_broker::{BrokerError, connect_redis};
 use glovebox_cell::Link;
 use glovebox_schemas::control::Cancel;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::Languages;
 use crate::cancel::Cancellations;
+use crate::health::Health;
+use crate::heartbeat::{self, Heartbeat};
 use crate::launch::{Cells, LaunchError};
-use crate::message::Delivery;
-use crate::message::amqp::{Intake, Sink};
+use crate::lease::{Lease, RENEW_EVERY, TTL};
+use crate::message::intake::{Intake, Phase, Sink};
+use crate::message::{DeadLetters, Delivery, Parking};
 use crate::pipeline::Pipeline;
-use crate::result::{RedisStore, Store};
+use crate::result::{Durability, RedisStore, Store};
+use crate::spool::{Spool, SpoolConfig};
 use crate::stage::Watch;
-use crate::{Languages, heartbeat};
+use crate::valve::Valve;
 
 /// How long giving back may take.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -39,6 +45,10 @@ pub struct RunnerConfig {
     pub redis_url: String,
     /// How long running jobs may go on after the first signal to stop.
     pub drain: Duration,
+    /// Where results wait while Redis is away.
+    pub spool: SpoolConfig,
+    /// When a result counts as stored.
+    pub durability: Durability,
     /// Told of each stage of each delivery.
     pub watch: Watch,
 }
@@ -52,6 +62,12 @@ pub enum RunnerError {
     /// A service is out of reach.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Another runner has this name, and lives.
+    #[error("another runner is called {0}")]
+    Namesake(String),
+    /// The folder in which results wait can't be used.
+    #[error("reading the spool")]
+    Spool(#[source] std::io::Error),
     /// The runtime itself.
     #[error("starting the runner's runtime")]
     Runtime(#[source] std::io::Error),
@@ -72,64 +88,68 @@ pub fn run(link: Link, languages: Languages, config: RunnerConfig) -> Result<(),
 
 async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<(), RunnerError> {
     let cells = Cells::open(link, config.slots, config.watch).await?;
-    let store = Store::Redis(RedisStore::new(connect_redis(&config.redis_url).await?));
-    let mut signals = Signals::new().map_err(RunnerError::Runtime)?;
+    let lease = Arc::new(Lease::new(uuid::Uuid::now_v7().to_string()));
+    let store = RedisStore::new(
+        connect_redis(&config.redis_url).await?,
+        config.name.clone(),
+        Arc::clone(&lease),
+        config.durability,
+    );
+    wait_for_the_name(&store, &config.name).await?;
+    let valve = Valve::new();
+    let spool = Spool::open(config.spool.clone(), valve.clone()).map_err(RunnerError::Spool)?;
     let pipeline = Arc::new(Pipeline {
         runner: config.name.clone(),
         languages,
         cells,
-        store,
+        store: Store::Redis(store.clone(), spool.clone()),
         cancellations: Cancellations::default(),
+        health: Health::new(valve.clone()),
+        parking: Parking::new(),
         watch: config.watch,
     });
     let (stop, drained) = (CancellationToken::new(), CancellationToken::new());
+    let phase = Arc::new(watch::Sender::new(Phase::Connecting));
+    let tasks = TaskTracker::new();
     let intake = Intake {
+        dead: Arc::new(DeadLetters::new(config.amqp_url.clone(), &config.name)),
         url: config.amqp_url,
         name: config.name,
         lanes: config.lanes,
         prefetch: config.slots,
         stop: stop.clone(),
         drained: drained.clone(),
+        valve: valve.clone(),
+        parking: pipeline.parking.clone(),
+        lease: Arc::clone(&lease),
+        phase: Arc::clone(&phase),
     };
-    let tasks = TaskTracker::new();
+    let heartbeat = Heartbeat {
+        pipeline: Arc::clone(&pipeline),
+        store: store.clone(),
+        spool: spool.clone(),
+        valve,
+        phase: phase.subscribe(),
+    };
+    let mut signals = Signals::new().map_err(RunnerError::Runtime)?;
+    let beating = tokio::spawn(heartbeat.beat(drained.clone()));
+    tokio::spawn(heartbeat::watch_over(Arc::clone(&pipeline), lease));
+    tokio::spawn(spool.clone().deliver(store));
     let sink = Arc::new(Handing {
         pipeline: Arc::clone(&pipeline),
         tasks: tasks.clone(),
     });
-    let beating = tokio::spawn(heartbeat::beat(Arc::clone(&pipeline), drained.clone()));
     let consuming = tokio::spawn(async move { intake.run(sink).await });
+    let alive = Arc::clone(&pipeline);
+    tokio::spawn(async move { alive.cells.stay_alive().await });
 
-    let stopping = async {
-        signals.next().await;
-        tracing::info!(
-            drain_s = config.drain.as_secs(),
-            "stopping: nothing new is taken"
-        );
-        stop.cancel();
-        pipeline.cancellations.stop();
-        tasks.close();
-        tokio::select! {
-            () = tasks.wait() => {}
-            () = tokio::time::sleep(config.drain) => tracing::warn!("the drain's time is over"),
-            () = signals.next() => tracing::warn!("the second signal: not waiting any longer"),
-        }
-        pipeline.cancellations.interrupt_all();
-        // What waits for a store that is away is not waited for: nothing of it is acknowledged, and it
-        // comes again when the connection closes.
-        if tokio::time::timeout(GIVE_BACK_WITHIN, tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(jobs = tasks.len(), "left to be delivered again");
-        }
-        drained.cancel();
-    };
-    tokio::pin!(stopping);
+    let stopping = stop_in_order(&pipeline, &spool, &tasks, &mut signals, config.drain, &stop);
     tokio::pin!(consuming);
     tokio::select! {
         // Only the very first connection can end it early.
         ended = &mut consuming => ended.unwrap_or(Ok(()))?,
-        () = &mut stopping => {
+        () = stopping => {
+            drained.cancel();
             if let Ok(Err(error)) = consuming.await {
                 tracing::warn!(%error, "stopped without a connection");
             }
@@ -143,6 +163,53 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A runner that was killed a moment ago may still have the name; one that lives keeps it.
+async fn wait_for_the_name(store: &RedisStore, name: &str) -> Result<(), RunnerError> {
+    let wait = async {
+        loop {
+            // If Redis fails now, the heartbeat will say so; nothing is begun without it.
+            if !store.namesake().await.unwrap_or(false) {
+                return;
+            }
+            tokio::time::sleep(RENEW_EVERY).await;
+        }
+    };
+    tokio::time::timeout(TTL + RENEW_EVERY * 2, wait)
+        .await
+        .map_err(|_| RunnerError::Namesake(name.to_owned()))
+}
+
+/// Waits for the first signal, then for the end of what was taken; a second signal, or the deadline, ends that wait.
+async fn stop_in_order(
+    pipeline: &Pipeline,
+    spool: &Spool,
+    tasks: &TaskTracker,
+    signals: &mut Signals,
+    drain: Duration,
+    stop: &CancellationToken,
+) {
+    signals.next().await;
+    tracing::info!(drain_s = drain.as_secs(), "stopping: nothing new is taken");
+    stop.cancel();
+    pipeline.cancellations.stop();
+    tasks.close();
+    tokio::select! {
+        () = tasks.wait() => {}
+        () = tokio::time::sleep(drain) => tracing::warn!("the drain's time is over"),
+        () = signals.next() => tracing::warn!("the second signal: not waiting any longer"),
+    }
+    pipeline.cancellations.interrupt_all();
+    // What waits for a store that is away is not waited for: nothing of it is acknowledged, and it
+    // comes again when the connection closes.
+    if tokio::time::timeout(GIVE_BACK_WITHIN, tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(jobs = tasks.len(), "left to be delivered again");
+    }
+    spool.leave().await;
 }
 
 /// Hands deliveries to the pipeline, each as a task of its own.

@@ -84,7 +84,13 @@ pub fn output_key(id: &JobId) -> String {
 /// The Redis hash with a runner's heartbeat.
 #[must_use]
 pub fn runner_key(name: &str) -> String {
-    format!("glovebox:runner:{name}")
+    format!("{}{name}", runner_prefix())
+}
+
+/// What every [`runner_key`] begins with.
+#[must_use]
+pub fn runner_prefix() -> &'static str {
+    "glovebox:runner:"
 }
 
 /// The Redis sorted set of the names of runners that did not stop in order, by when each was last heard of, in

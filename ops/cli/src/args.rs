@@ -114,6 +114,26 @@ pub(crate) struct RunnerArgs {
     /// The runner's name; host name and process id if absent
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// The folder in which results wait while Redis is away, in a folder of this runner's own
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "GLOVEBOX_SPOOL",
+        default_value = "/var/lib/glovebox/spool"
+    )]
+    pub(crate) spool: PathBuf,
+    /// How many bytes of results wait in memory before the folder is used
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
+    pub(crate) spool_memory: u64,
+    /// How many bytes of results wait in the folder before nothing new is taken
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    pub(crate) spool_disk: u64,
+    /// How many replicas of Redis must have a result before its job is acknowledged
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) replicas: u32,
+    /// How long to wait for them, in milliseconds, before asking again
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub(crate) replicas_within: u32,
     /// How long running jobs may go on after SIGTERM, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) drain: u64,

@@ -1,10 +1,14 @@
 //! `glovebox runner`: the worker.
 
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use glovebox_cell::supervise;
-use glovebox_runner::{RunnerConfig, RunnerError, Wanted, run as work};
+use glovebox_cell::{supervise, worker_id};
+use glovebox_runner::{
+    Durability, RunnerConfig, RunnerError, SpoolConfig, Wanted, claim_spool, run as work,
+};
 use glovebox_schemas::names::is_lane;
 
 use crate::args::RunnerArgs;
@@ -28,13 +32,26 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     let catalog = isolation::catalog()?;
     let (languages, warden) =
         isolation::warden(catalog, &Wanted::Everything, slots, &args.isolation)?;
+    let name = args.name.clone().unwrap_or_else(default_name);
+    // Held until this process ends: others see by the lock that the folder is in use.
+    let (folder, _lock) = claim_spool(&args.spool, &name, worker_id(warden.uid_base))
+        .map_err(|error| fail_spool(&args.spool, &error))?;
     let config = RunnerConfig {
-        name: args.name.clone().unwrap_or_else(default_name),
+        name,
         slots,
         lanes: args.lanes.clone(),
         amqp_url: amqp_url(),
         redis_url: redis_url(),
         drain: Duration::from_secs(args.drain),
+        spool: SpoolConfig {
+            folder,
+            memory: args.spool_memory,
+            disk: args.spool_disk,
+        },
+        durability: Durability {
+            replicas: args.replicas,
+            within_ms: args.replicas_within,
+        },
         watch: |_| {},
     };
     let code = supervise(&warden, move |link| match work(link, languages, config) {
@@ -42,6 +59,10 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
         Err(RunnerError::Broker(error)) => {
             fail(SERVICE, &error, &error.hint());
             i32::from(SERVICE)
+        }
+        Err(error @ RunnerError::Namesake(_)) => {
+            fail(USAGE, &error, "give each runner a --name of its own");
+            i32::from(USAGE)
         }
         Err(RunnerError::Launch(error)) => {
             isolation::fail_launch(&error);
@@ -54,6 +75,20 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     })
     .map_err(|error| isolation::fail_supervise(&error))?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(HOST)))
+}
+
+fn fail_spool(base: &Path, error: &std::io::Error) -> ExitCode {
+    let failed = io::Error::new(
+        error.kind(),
+        format!("the spool {}: {error}", base.display()),
+    );
+    let mend = match error.kind() {
+        io::ErrorKind::WouldBlock => "another runner of this name is running: give another --name",
+        _ => {
+            "give a folder that can be written to with --spool (under systemd: StateDirectory=glovebox)"
+        }
+    };
+    fail(HOST, &failed, mend)
 }
 
 fn processors() -> u16 {

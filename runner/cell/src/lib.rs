@@ -27,4 +27,4 @@ pub use host::{Layer, LayerState, probe};
 pub use protocol::{Event, FileSpec, Launch, Request};
 pub use step::Step;
 pub use supervise::{Link, WorkerError, supervise};
-pub use warden::{AllowMissing, WardenConfig};
+pub use warden::{AllowMissing, SILENCE, WardenConfig, worker_id};

@@ -49,6 +49,9 @@ pub enum Request {
         /// Comes back in the evidence.
         reason: KillReason,
     },
+    /// The runner runs. After the first of these the warden ends every cell when nothing has come for
+    /// [`SILENCE`](crate::SILENCE): others may take a frozen runner's jobs over then.
+    Alive,
 }
 
 /// What the warden tells the runner.

@@ -21,6 +21,9 @@ const WARDEN_WITHIN: Duration = Duration::from_secs(10);
 type Answer = Result<Evidence, LaunchError>;
 type DoorFds = [OwnedFd; 2];
 
+/// How often the warden is told that this process runs.
+const ALIVE_EVERY: Duration = Duration::from_millis(500);
+
 /// The way to whichever warden lives.
 pub(crate) struct Line {
     shared: Arc<Shared>,
@@ -97,6 +100,19 @@ impl Line {
             self.shared.lock().remove(&ticket);
         }
         sent.map(|()| CellHandle { ended, doors })
+    }
+
+    /// Says that this process runs, again and again: when it is frozen instead, the warden ends its cells.
+    pub(crate) async fn stay_alive(&self) {
+        let mut ticks = tokio::time::interval(ALIVE_EVERY);
+        loop {
+            ticks.tick().await;
+            let socket = self.shared.socket.borrow().clone();
+            // Without cells there is nothing to be ended; a warden that is gone has none.
+            if let Some(socket) = socket.filter(|_| !self.shared.lock().is_empty()) {
+                protocol::send(socket.as_fd(), &Request::Alive, &[]).unwrap_or_default();
+            }
+        }
     }
 
     /// Ends a cell before its time. If the warden is gone, so is the cell.

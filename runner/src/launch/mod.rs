@@ -192,6 +192,11 @@ impl Cells {
         &self.layers
     }
 
+    /// Tells the warden, for ever, that this process runs.
+    pub(crate) async fn stay_alive(&self) {
+        self.line.stay_alive().await;
+    }
+
     /// How many slots there are, and how many are in use.
     pub(crate) fn load(&self) -> (u16, u16) {
         let free = u16::try_from(self.permits.available_permits()).unwrap_or(self.slots);

@@ -1,39 +1,39 @@
 //! Messages: a delivery, whoever brought it, and what can be said back about it.
 //!
-//! [`amqp`] is the only room on the worker's side that knows lapin. Must never acknowledge anything
-//! on its own account: the pipeline does, at its end.
+//! [`intake`] and its neighbours are the only rooms on the worker's side that know lapin. Must never acknowledge
+//! anything on its own account: the pipeline does, at its end.
 
-pub(crate) mod amqp;
+mod dead;
+pub(crate) mod intake;
+mod parking;
+mod receipt;
+mod session;
 
 use std::time::Duration;
 
 use glovebox_schemas::job::{Job, JobId, Rejection};
-use glovebox_schemas::names::DELIVERY_LIMIT;
 use glovebox_schemas::result::{JobResult, millis};
 use jiff::Timestamp;
 
-/// A delivery that failed here is held back this long, so that a runner that can't build cells does
-/// not use up a job's attempts within a moment.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+pub(crate) use self::dead::DeadLetters;
+pub(crate) use self::parking::Parking;
+use self::receipt::Receipt;
+use crate::pipeline::Settlement;
 
 /// One message, to be settled once.
 pub(crate) struct Delivery {
     pub(crate) body: Vec<u8>,
     /// The property `message_id`, where it is an id.
     pub(crate) message_id: Option<JobId>,
-    /// From 1.
-    pub(crate) attempt: u32,
+    /// Whether no other message of this id was sent before, and this one was delivered to nobody before.
+    pub(crate) is_only_copy: bool,
+    /// The connection that it came by, counted from 1.
+    pub(crate) session: u64,
+    pub(crate) lane: String,
     pub(crate) enqueued_at: Option<Timestamp>,
     pub(crate) received_at: Timestamp,
-    pub(crate) receipt: Receipt,
-}
-
-/// How a delivery is settled.
-pub(crate) enum Receipt {
-    /// With the broker.
-    Amqp(amqp::Receipt),
-    /// There is no queue: the job runs once, here and now.
-    Embedded,
+    /// How it is settled with the broker; `None` if there is none, and the job runs once, here and now.
+    receipt: Option<Receipt>,
 }
 
 impl Delivery {
@@ -42,11 +42,18 @@ impl Delivery {
         Delivery {
             body,
             message_id: None,
-            attempt: 1,
+            is_only_copy: true,
+            session: 0,
+            lane: String::new(),
             enqueued_at: None,
             received_at: Timestamp::now(),
-            receipt: Receipt::Embedded,
+            receipt: None,
         }
+    }
+
+    /// Whether there is nobody else to run it.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.receipt.is_none()
     }
 
     /// The job that the message carries.
@@ -57,18 +64,8 @@ impl Delivery {
         })
     }
 
-    /// Whether nobody will try again when this attempt fails.
-    pub(crate) fn is_last_attempt(&self) -> bool {
-        match self.receipt {
-            // A limit of three means four deliveries.
-            Receipt::Amqp(_) => self.attempt > DELIVERY_LIMIT,
-            Receipt::Embedded => true,
-        }
-    }
-
     /// Adds to a result what only the message knows.
     pub(crate) fn stamp(&self, mut result: JobResult) -> JobResult {
-        result.attempt = self.attempt;
         result.times.enqueued_at = self.enqueued_at;
         result.times.finished_at = Some(Timestamp::now());
         if let Some(enqueued) = self.enqueued_at {
@@ -80,30 +77,17 @@ impl Delivery {
         result
     }
 
-    /// Its result is durable.
-    pub(crate) async fn ack(self) {
-        if let Receipt::Amqp(receipt) = self.receipt {
-            receipt.ack().await;
+    /// Tells the broker what became of it.
+    pub(crate) async fn settle(self, settlement: Settlement) {
+        let Some(receipt) = self.receipt else { return };
+        match settlement {
+            Settlement::Ack => receipt.ack().await,
+            Settlement::GiveBack => receipt.give_back().await,
+            Settlement::DeadLetter(reason, begun) => {
+                receipt
+                    .dead_letter(&self.body, &reason, &begun.earlier)
+                    .await;
+            }
         }
-    }
-
-    /// It is no job, or nobody can run it: the broker keeps it aside.
-    pub(crate) async fn dead_letter(self) {
-        if let Receipt::Amqp(receipt) = self.receipt {
-            receipt.dead_letter().await;
-        }
-    }
-
-    /// Another runner is to run it, at once.
-    pub(crate) async fn give_back(self) {
-        if let Receipt::Amqp(receipt) = self.receipt {
-            receipt.give_back().await;
-        }
-    }
-
-    /// Another runner, or this one, is to try it a little later.
-    pub(crate) async fn retry(self) {
-        tokio::time::sleep(RETRY_DELAY).await;
-        self.give_back().await;
     }
 }

@@ -6,67 +6,147 @@
 mod memory;
 mod redis;
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use glovebox_schemas::job::{Job, JobId};
-use glovebox_schemas::result::JobResult;
+use glovebox_schemas::names::MAX_ATTEMPTS;
+use glovebox_schemas::result::{Attempt, JobResult};
 
 pub(crate) use self::memory::MemoryStore;
-pub(crate) use self::redis::RedisStore;
+pub use self::redis::Durability;
+pub(crate) use self::redis::{Letter, RedisStore};
+use crate::cancel::Registration;
 use crate::message::Delivery;
+use crate::spool::Spool;
 
 /// Where results go.
 pub(crate) enum Store {
-    /// To Redis, keyed by job id.
-    Redis(RedisStore),
+    /// To Redis, keyed by job id, through a spool for the time that it is away.
+    Redis(RedisStore, Spool),
     /// To whoever started the one job of this process.
     Memory(MemoryStore),
 }
 
-/// What was known of a job when it arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What was known of a job when it was to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
-    /// Nothing: it may start.
-    New,
+    /// It may: it is written that it runs here.
+    Begun(Begun),
     /// It has a result already.
     Done,
     /// Its owner has cancelled it.
     Cancelled,
-    /// This is its last delivery, and whoever had it before died with it.
-    Deadly,
+    /// Every attempt that it had ended with the death of its runner, or without a cell.
+    Deadly(Begun),
+    /// It failed for a reason that was not its own, and is to be left alone for so long.
+    Later(Duration),
+    /// A runner that lives has it.
+    Elsewhere,
+    /// Nobody knows: the store is away.
+    Away,
+}
+
+/// An attempt that begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// Those before it.
+    pub(crate) earlier: Vec<Attempt>,
+}
+
+impl Begun {
+    /// Which it is, from 1.
+    pub(crate) fn number(&self) -> u32 {
+        u32::try_from(self.earlier.len()).map_or(u32::MAX, |earlier| earlier.saturating_add(1))
+    }
+
+    /// Whether nobody will try again when this attempt fails. One that was given back by a runner that stopped has
+    /// not failed.
+    pub(crate) fn is_last(&self) -> bool {
+        let failures = self.earlier.iter().filter(|one| one.ended != GIVEN_BACK);
+        failures.count() + 1 >= MAX_ATTEMPTS as usize
+    }
+}
+
+/// How an attempt ended whose runner stopped.
+pub(crate) const GIVEN_BACK: &str = "given_back";
+
+/// What became of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// It is the job's result.
+    Stored,
+    /// The job has another one, which stands.
+    Other,
+    /// The job was taken over by a runner that lives and runs it now: that one's will be its result.
+    Elsewhere,
 }
 
 impl Store {
-    /// Looks whether the job may start, and if so says that it runs here. Waits for as long as the
-    /// store is away: without it, nobody knows whether the job has run.
-    pub(crate) async fn begin(&self, job: &Job, delivery: &Delivery, runner: &str) -> Before {
+    /// Looks whether the job may start, and if so writes that it runs here.
+    pub(crate) async fn begin(&self, job: &Job) -> Before {
         match self {
-            Store::Redis(store) => {
-                let last = delivery.is_last_attempt();
-                store.begin(&job.id, delivery.attempt, last, runner).await
-            }
-            Store::Memory(_) => Before::New,
+            Store::Redis(store, _) => store.begin(&job.id).await,
+            Store::Memory(_) => Before::Begun(Begun::default()),
         }
     }
 
-    /// Says that the job does not run here any more. If that can't be said, the next runner finds it
+    /// Waits until the store is there again.
+    pub(crate) async fn back(&self) {
+        if let Store::Redis(store, _) = self {
+            store.back().await;
+        }
+    }
+
+    /// Waits until the store is away.
+    pub(crate) async fn gone(&self) {
+        match self {
+            Store::Redis(store, _) => store.gone().await,
+            Store::Memory(_) => std::future::pending().await,
+        }
+    }
+
+    /// For a job that was started unasked: writes that it runs here as soon as the store is there, and ends it if
+    /// it turns out that it must not.
+    pub(crate) async fn write_later(
+        &self,
+        job: &Job,
+        delivery: &Delivery,
+        registration: &Registration,
+    ) -> Infallible {
+        if let Store::Redis(store, _) = self
+            && registration.is_unwritten()
+        {
+            store
+                .write_later(&job.id, delivery.session, registration)
+                .await;
+        }
+        std::future::pending().await
+    }
+
+    /// Says that the job does not run here any more, and how that came. If it can't be said, the next runner finds
     /// out by itself.
-    pub(crate) async fn release(&self, id: &JobId) {
-        if let Store::Redis(store) = self {
-            store.release(id).await;
+    pub(crate) async fn release(&self, id: &JobId, ended: &str) {
+        if let Store::Redis(store, _) = self {
+            store.release(id, ended).await;
         }
     }
 
-    /// Makes the result durable. Returns only when it is.
-    pub(crate) async fn put(&self, result: &JobResult) {
+    /// Makes the result durable. Returns only when it is, or never will be.
+    pub(crate) async fn put(&self, result: &JobResult) -> Stored {
         match self {
-            Store::Redis(store) => store.put(result).await,
-            Store::Memory(store) => store.put(result),
+            Store::Redis(store, spool) => spool.put(Letter::new(result, store.instance())).await,
+            Store::Memory(store) => {
+                store.put(result);
+                Stored::Stored
+            }
         }
     }
 
     /// Where the job's output goes while it runs, if it asked for that.
     pub(crate) fn tap(&self, job: &Job) -> Option<Tap> {
         let tap = match self {
-            Store::Redis(store) => Tap::Redis(store.clone(), job.id.clone()),
+            Store::Redis(store, _) => Tap::Redis(store.clone(), job.id.clone()),
             Store::Memory(store) => Tap::Memory(store.clone()),
         };
         job.stream.then_some(tap)

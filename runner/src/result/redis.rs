@@ -1,151 +1,281 @@
-//! The store of a fleet: `SET … NX EX` for results, a hash for a job's state, a message when it is done.
+//! The store of a fleet: results written once, a hash for a job's state, a message when it is done.
 //!
-//! Every write is retried for as long as it takes: nothing is acknowledged before its result is here.
-//! Must never announce a result that is not stored; both happen in one script.
+//! What must happen in one step is a script, in a file of its own beside this one. Must never announce a result that
+//! is not stored, and never retry by itself: [`crate::spool`] and the pipeline know what can wait.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use glovebox_broker::Retry;
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{
-    RESULT_TTL_SECONDS, cancel_key, done_channel, output_key, result_key, state_key,
+    MAX_ATTEMPTS, RESULT_TTL_SECONDS, RUNNERS_KEY, cancel_key, done_channel, output_key,
+    result_key, runner_key, runner_prefix, state_key,
 };
-use glovebox_schemas::result::JobResult;
+use glovebox_schemas::result::{Attempt, JobResult};
 use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
+use tokio::sync::watch;
 
-use super::Before;
+use super::{Before, Begun, Stored};
+use crate::cancel::Registration;
+use crate::lease::{Claim, Lease, TTL};
+use crate::process::Process;
 
-/// Looks and marks in one step: a job must not be called running once it is done. A state that still
-/// says `running` was left by a runner that died, since one that gives a job back says so.
-const BEGIN: &str = r"
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'done' end
-if redis.call('EXISTS', KEYS[2]) == 1 then return 'cancelled' end
-if ARGV[5] == 'last' and redis.call('HGET', KEYS[3], 'state') == 'running' then return 'deadly' end
-redis.call('HSET', KEYS[3], 'state', 'running', 'attempt', ARGV[1], 'runner', ARGV[2], 'since', ARGV[3])
-redis.call('EXPIRE', KEYS[3], ARGV[4])
-return 'new'
-";
-/// Only the first result is stored, and only what is stored is announced.
-const PUT: &str = r"
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[2], 'state', 'done', 'attempt', ARGV[3], 'runner', ARGV[4])
-redis.call('EXPIRE', KEYS[2], ARGV[2])
-redis.call('PUBLISH', KEYS[3], ARGV[5])
-return 1
-";
-/// Given back: it waits again, unless somebody else has begun it meanwhile.
-const RELEASE: &str = r"
-if redis.call('HGET', KEYS[1], 'state') == 'running' then redis.call('HSET', KEYS[1], 'state', 'queued') end
-return 0
-";
 /// Chunks of live output that are kept for one job, roughly.
 const MOST_CHUNKS: usize = 10_000;
 /// Live output does not hold a job up for longer than this.
 const STREAM_WITHIN: Duration = Duration::from_secs(1);
 
-/// A connection that mends itself.
+/// How many replicas must have a result before it counts as stored, and how long to wait for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Durability {
+    /// 0 if the master's word is enough.
+    pub replicas: u32,
+    /// Milliseconds.
+    pub within_ms: u32,
+}
+
+/// This runner's way to Redis.
 #[derive(Clone)]
 pub(crate) struct RedisStore {
     connection: ConnectionManager,
-    scripts: Arc<Scripts>,
+    shared: Arc<Shared>,
 }
 
-struct Scripts {
+struct Shared {
+    runner: String,
+    lease: Arc<Lease>,
+    durability: Durability,
+    away: watch::Sender<bool>,
     begin: Script,
     put: Script,
     release: Script,
+    stream: Script,
+}
+
+/// A result on its way, as one runner's process wrote it.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    pub(crate) id: JobId,
+    pub(crate) attempt: u32,
+    pub(crate) runner: String,
+    pub(crate) instance: String,
+    pub(crate) status: &'static str,
+    pub(crate) document: Vec<u8>,
+}
+
+impl Letter {
+    pub(crate) fn new(result: &JobResult, instance: &str) -> Letter {
+        Letter {
+            id: result.id.clone(),
+            attempt: result.attempt,
+            runner: result.runner.clone(),
+            instance: instance.to_owned(),
+            status: result.status.as_str(),
+            document: result.to_json(),
+        }
+    }
 }
 
 impl RedisStore {
-    pub(crate) fn new(connection: ConnectionManager) -> RedisStore {
+    pub(crate) fn new(
+        connection: ConnectionManager,
+        runner: String,
+        lease: Arc<Lease>,
+        durability: Durability,
+    ) -> RedisStore {
+        let script = |body| Script::new(body);
         RedisStore {
             connection,
-            scripts: Arc::new(Scripts {
-                begin: Script::new(BEGIN),
-                put: Script::new(PUT),
-                release: Script::new(RELEASE),
+            shared: Arc::new(Shared {
+                runner,
+                lease,
+                durability,
+                away: watch::Sender::new(false),
+                begin: script(concat!(
+                    include_str!("history.lua"),
+                    include_str!("begin.lua")
+                )),
+                put: script(include_str!("put.lua")),
+                release: script(concat!(
+                    include_str!("history.lua"),
+                    include_str!("release.lua")
+                )),
+                stream: script(include_str!("stream.lua")),
             }),
         }
     }
 
-    pub(super) async fn begin(&self, id: &JobId, attempt: u32, last: bool, runner: &str) -> Before {
-        let mut begin = self.scripts.begin.prepare_invoke();
+    pub(crate) fn instance(&self) -> &str {
+        &self.shared.lease.instance
+    }
+
+    /// Whether the last thing that was asked of Redis failed.
+    pub(crate) fn is_away(&self) -> bool {
+        *self.shared.away.borrow()
+    }
+
+    /// Waits until something that was asked of Redis succeeds; the heartbeat asks every second.
+    pub(crate) async fn back(&self) {
+        let mut away = self.shared.away.subscribe();
+        // It can't be closed: we hold the sender.
+        drop(away.wait_for(|away| !away).await);
+    }
+
+    /// Waits until something that is asked of Redis fails.
+    pub(crate) async fn gone(&self) {
+        let mut away = self.shared.away.subscribe();
+        drop(away.wait_for(|away| *away).await);
+    }
+
+    /// Writes that a job runs here which was started without asking.
+    pub(super) async fn write_later(&self, id: &JobId, session: u64, registration: &Registration) {
+        loop {
+            self.back().await;
+            match self.begin(id).await {
+                Before::Begun(_) => {
+                    return registration.claim(Claim {
+                        session,
+                        written: true,
+                    });
+                }
+                Before::Cancelled => return registration.cancel(),
+                Before::Away => {}
+                Before::Later(pause) => tokio::time::sleep(pause).await,
+                Before::Done | Before::Elsewhere | Before::Deadly(_) => return registration.lose(),
+            }
+        }
+    }
+
+    /// Looks whether a job may start, and if so writes that it runs here.
+    pub(super) async fn begin(&self, id: &JobId) -> Before {
+        if self.is_away() {
+            return Before::Away;
+        }
+        let mut dead = String::new();
+        loop {
+            let said = match self.noted(self.ask_to_begin(id, &dead).await) {
+                Ok(said) => said,
+                Err(_) => return Before::Away,
+            };
+            let word = |at: usize| said.get(at).map_or("", String::as_str);
+            return match word(0) {
+                "done" => Before::Done,
+                "cancelled" => Before::Cancelled,
+                "begun" => Before::Begun(begun(word(1))),
+                "deadly" => Before::Deadly(begun(word(1))),
+                "later" => Before::Later(Duration::from_millis(word(1).parse().unwrap_or(1000))),
+                // Its heartbeat lives for a while longer than it did.
+                _ if dead.is_empty() && Process::parse(word(2), word(3)).is_dead() => {
+                    word(1).clone_into(&mut dead);
+                    continue;
+                }
+                _ => Before::Elsewhere,
+            };
+        }
+    }
+
+    async fn ask_to_begin(&self, id: &JobId, dead: &str) -> Result<Vec<String>, RedisError> {
+        let now = jiff::Timestamp::now();
+        let judge = if self.shared.lease.can_judge_others() {
+            "1"
+        } else {
+            "0"
+        };
+        let mut begin = self.shared.begin.prepare_invoke();
         begin
             .key(result_key(id))
             .key(cancel_key(id))
             .key(state_key(id))
-            .arg(attempt)
-            .arg(runner)
-            .arg(jiff::Timestamp::now().as_millisecond())
+            .arg(&self.shared.runner)
+            .arg(self.instance())
+            .arg(now.as_millisecond())
+            .arg(now.to_string())
             .arg(RESULT_TTL_SECONDS)
-            .arg(if last { "last" } else { "" });
-        let begin = &begin;
-        let said: String = self
-            .insist(|mut connection| async move { begin.invoke_async(&mut connection).await })
-            .await;
-        match said.as_str() {
-            "done" => Before::Done,
-            "cancelled" => Before::Cancelled,
-            "deadly" => Before::Deadly,
-            _ => Before::New,
+            .arg(MAX_ATTEMPTS)
+            .arg(runner_prefix())
+            .arg(dead)
+            .arg(judge);
+        begin.invoke_async(&mut self.connection.clone()).await
+    }
+
+    /// Stores results, in this order, and gives for each what became of it.
+    pub(crate) async fn put_all(&self, letters: &[Letter]) -> Vec<Result<Stored, RedisError>> {
+        let puts = letters.iter().map(|letter| self.put(letter));
+        let mut stored = futures_util::future::join_all(puts).await;
+        if self.shared.durability.replicas > 0
+            && let Err(error) = self.replicated().await
+        {
+            tracing::warn!(%error, "stored, but not yet on the replicas");
+            let again = || Err((redis::ErrorKind::Extension, "too few replicas have it").into());
+            stored.iter_mut().for_each(|one| *one = again());
+        }
+        stored
+    }
+
+    async fn put(&self, letter: &Letter) -> Result<Stored, RedisError> {
+        let mut put = self.shared.put.prepare_invoke();
+        put.key(result_key(&letter.id))
+            .key(state_key(&letter.id))
+            .key(done_channel(&letter.id))
+            .arg(&letter.document)
+            .arg(RESULT_TTL_SECONDS)
+            .arg(letter.attempt)
+            .arg(&letter.runner)
+            .arg(&letter.instance)
+            .arg(letter.status)
+            .arg(runner_prefix());
+        let said: String = self.noted(put.invoke_async(&mut self.connection.clone()).await)?;
+        Ok(match said.as_str() {
+            "stored" => Stored::Stored,
+            "elsewhere" => Stored::Elsewhere,
+            _ => {
+                tracing::warn!(job = %letter.id, "it had a result already; the first one stands");
+                Stored::Other
+            }
+        })
+    }
+
+    /// WAIT(1): what this connection wrote is on that many replicas.
+    async fn replicated(&self) -> Result<(), RedisError> {
+        let Durability {
+            replicas,
+            within_ms,
+        } = self.shared.durability;
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(replicas).arg(within_ms);
+        let have: u32 = wait.query_async(&mut self.connection.clone()).await?;
+        match have >= replicas {
+            true => Ok(()),
+            false => Err((
+                redis::ErrorKind::Extension,
+                "too few replicas answered in time",
+            )
+                .into()),
         }
     }
 
-    pub(super) async fn put(&self, result: &JobResult) {
-        let mut put = self.scripts.put.prepare_invoke();
-        put.key(result_key(&result.id))
-            .key(state_key(&result.id))
-            .key(done_channel(&result.id))
-            .arg(result.to_json())
-            .arg(RESULT_TTL_SECONDS)
-            .arg(result.attempt)
-            .arg(&result.runner)
-            .arg(result.status.as_str());
-        let put = &put;
-        let stored: bool = self
-            .insist(|mut connection| async move { put.invoke_async(&mut connection).await })
+    pub(super) async fn release(&self, id: &JobId, ended: &str) {
+        let mut release = self.shared.release.prepare_invoke();
+        release.key(state_key(id)).arg(self.instance()).arg(ended);
+        let released = release
+            .invoke_async::<()>(&mut self.connection.clone())
             .await;
-        if !stored {
-            tracing::warn!(job = %result.id, "it had a result already; the first one stands");
-        }
-    }
-
-    pub(super) async fn release(&self, id: &JobId) {
-        let mut connection = self.connection.clone();
-        let released = self
-            .scripts
-            .release
-            .key(state_key(id))
-            .invoke_async::<()>(&mut connection)
-            .await;
-        if let Err(error) = released {
+        if let Err(error) = self.noted(released) {
             tracing::warn!(job = %id, %error, "its state still says that it runs here");
         }
     }
 
     pub(super) async fn stream(&self, id: &JobId, stream: &'static str, chunk: &[u8]) {
-        let key = output_key(id);
-        let mut commands = redis::pipe();
-        commands
-            .cmd("XADD")
-            .arg(&key)
-            .arg("MAXLEN")
-            .arg("~")
+        let mut add = self.shared.stream.prepare_invoke();
+        add.key(output_key(id))
+            .key(result_key(id))
             .arg(MOST_CHUNKS)
-            .arg("*")
-            .arg("stream")
-            .arg(stream)
-            .arg("data")
-            .arg(chunk)
-            .ignore()
-            .cmd("EXPIRE")
-            .arg(&key)
             .arg(RESULT_TTL_SECONDS)
-            .ignore();
+            .arg(stream)
+            .arg(chunk);
         let mut connection = self.connection.clone();
-        let sent = commands.query_async::<()>(&mut connection);
+        let sent = add.invoke_async::<()>(&mut connection);
         match tokio::time::timeout(STREAM_WITHIN, sent).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(job = %id, %error, "live output is lost"),
@@ -153,49 +283,82 @@ impl RedisStore {
         }
     }
 
-    /// Writes this runner's heartbeat; one that fails is followed by the next.
-    pub(crate) async fn heartbeat(
+    /// Whether another process lives under this runner's name, or may.
+    pub(crate) async fn namesake(&self) -> Result<bool, RedisError> {
+        let mut look = redis::cmd("HMGET");
+        look.arg(runner_key(&self.shared.runner))
+            .arg(&["instance", "host", "pid"]);
+        let found: (Option<String>, Option<String>, Option<String>) =
+            look.query_async(&mut self.connection.clone()).await?;
+        let (instance, host, pid) = found;
+        let here = Process::parse(&host.unwrap_or_default(), &pid.unwrap_or_default());
+        Ok(instance.is_some_and(|instance| instance != self.instance()) && !here.is_dead())
+    }
+
+    /// Renews the lease, and gives those of `ids` that their owners have cancelled.
+    pub(crate) async fn beat(
         &self,
-        key: &str,
         fields: &[(&str, String)],
-        ttl: Duration,
-    ) -> Result<(), RedisError> {
+        ids: &[JobId],
+    ) -> Result<Vec<JobId>, RedisError> {
+        let key = runner_key(&self.shared.runner);
         let mut commands = redis::pipe();
         commands
             .atomic()
-            .hset_multiple(key, fields)
+            .hset_multiple(&key, fields)
             .ignore()
-            .expire(key, i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX))
+            .expire(&key, i64::try_from(TTL.as_secs()).unwrap_or(i64::MAX))
+            .ignore()
+            .zadd(
+                RUNNERS_KEY,
+                &self.shared.runner,
+                jiff::Timestamp::now().as_millisecond(),
+            )
             .ignore();
-        let mut connection = self.connection.clone();
-        commands.query_async(&mut connection).await
-    }
-
-    /// Removes it, when the runner stops.
-    pub(crate) async fn forget(&self, key: &str) -> Result<(), RedisError> {
-        let mut connection = self.connection.clone();
-        redis::cmd("DEL")
-            .arg(key)
-            .query_async(&mut connection)
-            .await
-    }
-
-    /// Repeats until it succeeds, with backoff.
-    async fn insist<T, F>(&self, attempt: impl Fn(ConnectionManager) -> F) -> T
-    where
-        F: Future<Output = Result<T, RedisError>>,
-    {
-        let mut retry = Retry::for_servers();
-        loop {
-            match attempt(self.connection.clone()).await {
-                Ok(value) => return value,
-                Err(error) => {
-                    let delay = retry.next_delay();
-                    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-                    tracing::warn!(%error, delay_ms, "Redis is away; trying again");
-                    tokio::time::sleep(delay).await;
-                }
-            }
+        for id in ids {
+            commands.exists(cancel_key(id));
         }
+        let sent = Instant::now();
+        let marks: Vec<bool> =
+            self.noted(commands.query_async(&mut self.connection.clone()).await)?;
+        self.shared.lease.renewed(sent);
+        let marked = ids.iter().zip(marks).filter(|(_, marked)| *marked);
+        Ok(marked.map(|(id, _)| id.clone()).collect())
     }
+
+    /// Takes the heartbeat away, when the runner stops.
+    pub(crate) async fn forget(&self) -> Result<(), RedisError> {
+        let mut commands = redis::pipe();
+        commands
+            .del(runner_key(&self.shared.runner))
+            .ignore()
+            .zrem(RUNNERS_KEY, &self.shared.runner)
+            .ignore();
+        commands.query_async(&mut self.connection.clone()).await
+    }
+
+    /// Notes from an answer whether Redis is there.
+    fn noted<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisError> {
+        let failed = answer.as_ref().err().map(ToString::to_string);
+        self.shared.away.send_if_modified(|away| {
+            let before = std::mem::replace(away, failed.is_some());
+            match (&failed, before) {
+                (Some(error), false) => tracing::warn!(%error, "Redis is away"),
+                (None, true) => tracing::info!("Redis is back"),
+                _ => {}
+            }
+            before != failed.is_some()
+        });
+        answer
+    }
+}
+
+/// The attempt that follows those of a history as the scripts give it.
+fn begun(history: &str) -> Begun {
+    let earlier: Vec<Attempt> = serde_json::from_str(history).unwrap_or_else(|error| {
+        // Only a stranger in Redis can have written that.
+        tracing::warn!(%error, "the history of a job's attempts can't be read");
+        Vec::new()
+    });
+    Begun { earlier }
 }

@@ -23,18 +23,22 @@ use rustix::fs::Mode;
 
 use crate::blueprint::Blueprint;
 use crate::cgroup::{self, Found, Tree};
+use crate::evidence::KillReason;
 use crate::host::{self, Layer};
 use crate::protocol::{self, Event, Request};
 use crate::report::Failure;
 use crate::sys::clock;
 use launch::Parcel;
 use network::Networks;
+pub use power::worker_id;
 pub(crate) use power::{id_base, is_privileged};
 use slot::Slot;
 
 /// How often a running cell's counters are looked at. Between two looks a job can overrun its CPU
 /// limit by as much as this on each processor.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long a runner that has once said that it runs may be silent before its cells are ended.
+pub const SILENCE: Duration = Duration::from_secs(7);
 /// Exit code of a warden that could not go on.
 const BROKEN: i32 = 1;
 
@@ -95,6 +99,8 @@ struct Warden {
     slots: Vec<Slot>,
     host: slot::Host,
     layers: Vec<Layer>,
+    /// When the runner last said that it runs, if it ever did; nanoseconds of the monotonic clock.
+    heard: Option<u64>,
     _tree: Tree,
 }
 
@@ -137,6 +143,7 @@ impl Warden {
                 cgroup: !matches!(found, Found::Missing(_)),
             },
             layers,
+            heard: None,
             _tree: tree,
         })
     }
@@ -151,6 +158,7 @@ impl Warden {
             let look = clock::now().saturating_sub(looked) >= u64::from(LOOK.subsec_nanos());
             if look {
                 looked = clock::now();
+                self.end_all_if_abandoned();
             }
             for slot in &mut self.slots {
                 if let Some(event) = slot.turn(look)
@@ -161,6 +169,16 @@ impl Warden {
             }
             if ready && !self.listen(socket) {
                 return 0;
+            }
+        }
+    }
+
+    /// Looked at before the packets of a runner that was frozen together with this process are read.
+    fn end_all_if_abandoned(&mut self) {
+        let silent = |heard| u128::from(clock::now().saturating_sub(heard)) > SILENCE.as_nanos();
+        if self.heard.is_some_and(silent) {
+            for slot in &mut self.slots {
+                slot.end(KillReason::Shutdown);
             }
         }
     }
@@ -187,6 +205,8 @@ impl Warden {
 
     /// Takes one request. False when the runner is gone or speaks nonsense.
     fn listen(&mut self, socket: &OwnedFd) -> bool {
+        let now = clock::now();
+        self.heard = self.heard.map(|_| now);
         match protocol::receive(socket.as_fd()) {
             Ok(Some((
                 Request::Launch {
@@ -217,6 +237,10 @@ impl Warden {
                 if let Some(slot) = self.slots.get_mut(usize::from(slot)) {
                     slot.kill(ticket, reason);
                 }
+                true
+            }
+            Ok(Some((Request::Alive, _))) => {
+                self.heard = Some(now);
                 true
             }
             Err(nix::Error::EINTR) => true,

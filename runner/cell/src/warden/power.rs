@@ -49,6 +49,13 @@ pub(crate) fn id_base(configured: Option<u32>, pid: u32) -> u32 {
         .unwrap_or(preferred)
 }
 
+/// The uid and gid that the worker beneath this process has, or will have: `None` if it keeps this
+/// process's own. For folders that it is to write to.
+#[must_use]
+pub fn worker_id(configured: Option<u32>) -> Option<u32> {
+    is_privileged().then(|| id_base(configured, std::process::id()))
+}
+
 fn has_block(ids: &Range<u32>, base: u32) -> bool {
     base >= 1000 && ids.contains(&base) && ids.end - base >= IDS_EACH
 }

@@ -203,6 +203,13 @@ impl Slot {
         }
     }
 
+    /// Ends the cell, whichever it is.
+    pub(super) fn end(&mut self, reason: KillReason) {
+        if let Some(ticket) = self.cell.as_ref().map(|cell| cell.ticket) {
+            self.kill(ticket, reason);
+        }
+    }
+
     /// Looks at the cell: its end, the end of the collector, and, if it is time for that, its limits.
     /// Gives what is to be told.
     pub(super) fn turn(&mut self, look: bool) -> Option<Event> {

@@ -1,0 +1,96 @@
+//! Deliveries that can't be worked on now: one that another runner has, one that is to be left alone for a while, one
+//! whose result waits for Redis. They are held, not given back, since each giving back is counted by the broker.
+//!
+//! What is parked takes a place of the prefetch, so the intake makes room for it: a runner must never sit idle because
+//! it holds what it can't work on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Delivery;
+use crate::cancel::Registration;
+use crate::result::{Before, Store};
+
+/// How often it is looked whether a job that runs elsewhere is done. Its message is here only because a connection
+/// broke, or because it was sent twice.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How many deliveries are parked, by lane.
+pub(crate) type Parked = HashMap<String, usize>;
+
+/// The deliveries that are parked.
+#[derive(Clone)]
+pub(crate) struct Parking {
+    parked: Arc<watch::Sender<Parked>>,
+}
+
+/// A delivery that is parked until this is dropped.
+pub(crate) struct Place {
+    parking: Parking,
+    lane: String,
+}
+
+impl Parking {
+    pub(crate) fn new() -> Parking {
+        Parking {
+            parked: Arc::new(watch::Sender::new(Parked::new())),
+        }
+    }
+
+    /// Parks a delivery.
+    pub(crate) fn park(&self, delivery: &Delivery) -> Place {
+        let lane = delivery.lane.clone();
+        self.parked.send_modify(|parked| {
+            let count = parked.entry(lane.clone()).or_default();
+            *count = count.saturating_add(1);
+        });
+        Place {
+            parking: self.clone(),
+            lane,
+        }
+    }
+
+    /// For whoever makes room.
+    pub(crate) fn watch(&self) -> watch::Receiver<Parked> {
+        self.parked.subscribe()
+    }
+
+    /// Waits until it is worth asking again whether the job may start; false if the runner stops.
+    pub(crate) async fn wait(
+        &self,
+        delivery: &Delivery,
+        before: &Before,
+        store: &Store,
+        registration: &Registration,
+    ) -> bool {
+        let _place = self.park(delivery);
+        let worth_asking = async {
+            match before {
+                // Its owner need not wait for it as well.
+                Before::Later(pause) => tokio::select! {
+                    () = tokio::time::sleep(*pause) => {}
+                    () = registration.cancelled() => {}
+                },
+                Before::Away => store.back().await,
+                _ => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        };
+        tokio::select! {
+            () = worth_asking => true,
+            () = registration.stopping() => false,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.parking.parked.send_modify(|parked| {
+            if let Some(count) = parked.get_mut(&self.lane) {
+                *count = count.saturating_sub(1);
+            }
+        });
+    }
+}

@@ -1,0 +1,28 @@
+-- Looks whether a job may start, and says that it runs here, in one step: a job must not be called running once it is
+-- done, nor be run by two.
+-- KEYS: result, mark of cancellation, state
+-- ARGV: runner, instance, since (ms), since (text), seconds to keep, most attempts, prefix of heartbeats,
+--       an instance known to be dead, whether a missing heartbeat means death
+if redis.call('EXISTS', KEYS[1]) == 1 then return { 'done' } end
+local found = redis.call('HMGET', KEYS[3], 'state', 'instance', 'runner', 'attempt', 'started_at', 'history', 'not_before')
+local state, instance, runner, attempt, started_at = unpack(found, 1, 5)
+local history = history_of(found[6])
+local not_before = tonumber(found[7] or 0)
+if state == 'running' and instance ~= ARGV[2] then
+  local beat = redis.call('HMGET', ARGV[7] .. (runner or ''), 'instance', 'host', 'pid')
+  local lives = beat[1] and beat[1] == instance or not beat[1] and ARGV[9] ~= '1'
+  if lives and instance ~= ARGV[8] then
+    return { 'elsewhere', instance or '', beat[2] or '', beat[3] or '' }
+  end
+  not_before = note(KEYS[3], history, attempt or 1, runner or '', started_at or ARGV[4], 'runner_lost')
+end
+local earlier = #history > 0 and cjson.encode(history) or '[]'
+if redis.call('EXISTS', KEYS[2]) == 1 then return { 'cancelled', earlier } end
+if failures_in(history) >= tonumber(ARGV[6]) then return { 'deadly', earlier } end
+local wait = not_before - now_ms()
+if wait > 0 then return { 'later', string.format('%.0f', wait) } end
+redis.call('HSET', KEYS[3], 'state', 'running', 'attempt', #history + 1, 'runner', ARGV[1], 'instance', ARGV[2],
+  'since', ARGV[3], 'started_at', ARGV[4])
+redis.call('HDEL', KEYS[3], 'not_before')
+redis.call('EXPIRE', KEYS[3], ARGV[5])
+return { 'begun', earlier }

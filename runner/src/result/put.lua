@@ -1,0 +1,20 @@
+-- Only the first result is stored, and only what is stored is announced.
+-- KEYS: result, state, channel
+-- ARGV: result, seconds to keep, attempt, runner, instance, status, prefix of heartbeats
+local found = redis.call('HMGET', KEYS[2], 'state', 'instance', 'runner')
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  if found[1] ~= 'done' or found[2] ~= ARGV[5] then return 'other' end
+  -- Our own, whose answer was lost. Written anew, so that this connection has something that replicas can confirm.
+  redis.call('HSET', KEYS[2], 'state', 'done')
+  return 'stored'
+end
+-- Whoever runs it now is to have the word: what it does would otherwise come after its result.
+if found[1] == 'running' and found[2] ~= ARGV[5] and found[2]
+  and redis.call('HGET', ARGV[7] .. (found[3] or ''), 'instance') == found[2] then
+  return 'elsewhere'
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('HSET', KEYS[2], 'state', 'done', 'attempt', ARGV[3], 'runner', ARGV[4], 'instance', ARGV[5])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+redis.call('PUBLISH', KEYS[3], ARGV[6])
+return 'stored'

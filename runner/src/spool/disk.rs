@@ -1,0 +1,180 @@
+//! Results as files: written whole and synced before they count, one file each, named by their order.
+//!
+//! The folder belongs to this runner alone. Must never take a half-written file for a result: it is written under
+//! another name first (fsync(2), rename(2), and fsync of the folder).
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use glovebox_schemas::result::JobResult;
+use serde::{Deserialize, Serialize};
+
+use crate::result::Letter;
+
+const SUFFIX: &str = "json";
+const UNFINISHED: &str = "part";
+
+/// A result in the folder.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    pub(super) bytes: u64,
+}
+
+/// The folder.
+pub(super) struct Disk {
+    folder: Arc<PathBuf>,
+    next: AtomicU64,
+}
+
+/// What a file holds: a result, and the process that wrote it.
+#[derive(Serialize, Deserialize)]
+struct Document {
+    instance: String,
+    result: Box<JobResult>,
+}
+
+/// Makes the folder `name` beneath `base` for the runner of that name, and moves into it what runners left that have
+/// died. For the process with the power to: the worker is given the folder.
+///
+/// # Errors
+/// When a folder can't be made or given.
+pub fn claim(base: &Path, name: &str, owner: Option<u32>) -> io::Result<(PathBuf, fs::File)> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let make = |path: &Path, mode| {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(mode).create(path)
+    };
+    make(base, 0o755)?;
+    let own = base.join(name);
+    make(&own, 0o700)?;
+    let lock = fs::File::open(&own)?;
+    lock.try_lock()?;
+    for other in fs::read_dir(base)?.flatten() {
+        if other.path() != own && other.file_type()?.is_dir() {
+            adopt(&other.path(), &own)?;
+        }
+    }
+    std::os::unix::fs::chown(&own, owner, owner)?;
+    for file in fs::read_dir(&own)?.flatten() {
+        std::os::unix::fs::lchown(file.path(), owner, owner)?;
+    }
+    Ok((own, lock))
+}
+
+/// Takes over the files of a runner that is gone: one that lives holds a lock on its folder (flock(2)).
+fn adopt(other: &Path, own: &Path) -> io::Result<()> {
+    let lock = fs::File::open(other)?;
+    if lock.try_lock().is_err() {
+        return Ok(());
+    }
+    let from = other.file_name().unwrap_or_default().to_string_lossy();
+    for file in fs::read_dir(other)?.flatten() {
+        let mut name = file.file_name();
+        name.push(format!(".{from}.{SUFFIX}"));
+        match is_result(&file.path()) {
+            true => fs::rename(file.path(), own.join(name))?,
+            false => fs::remove_file(file.path())?,
+        }
+    }
+    fs::remove_dir(other)
+}
+
+fn is_result(path: &Path) -> bool {
+    path.extension().is_some_and(|suffix| suffix == SUFFIX)
+}
+
+impl Disk {
+    /// The folder and the results that are in it, in order.
+    pub(super) fn open(folder: &Path) -> io::Result<(Disk, Vec<File>)> {
+        let mut left = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if is_result(&path) {
+                let bytes = fs::metadata(&path)?.len();
+                left.push(File { path, bytes });
+            } else {
+                fs::remove_file(&path)?;
+            }
+        }
+        left.sort_by(|a, b| a.path.cmp(&b.path));
+        // After what was left, whatever the clock said then.
+        let names = left.iter().filter_map(|file| {
+            let name = file.path.file_name()?.to_str()?;
+            name.split('.').next()?.parse::<u64>().ok()
+        });
+        let disk = Disk {
+            folder: Arc::new(folder.to_owned()),
+            next: AtomicU64::new(names.max().map_or(1, |last| last.saturating_add(1))),
+        };
+        Ok((disk, left))
+    }
+
+    /// Writes a result; when this returns it survives the machine's end.
+    pub(super) async fn write(&self, letter: &Letter) -> io::Result<File> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let folder = Arc::clone(&self.folder);
+        let letter = letter.clone();
+        off_the_runtime(move || {
+            let document = Document {
+                instance: letter.instance,
+                result: Box::new(JobResult::from_json(&letter.document)?),
+            };
+            let content = serde_json::to_vec(&document)?;
+            let path = folder.join(format!("{number:020}.{SUFFIX}"));
+            let unfinished = path.with_extension(UNFINISHED);
+            let written = write_synced(&unfinished, &content)
+                .and_then(|()| fs::rename(&unfinished, &path))
+                .and_then(|()| fs::File::open(&*folder)?.sync_all());
+            if written.is_err() {
+                // Whichever of the two is there; the error is told.
+                fs::remove_file(&unfinished).ok();
+                fs::remove_file(&path).ok();
+            }
+            written.map(|()| File {
+                path,
+                bytes: content.len() as u64,
+            })
+        })
+        .await
+    }
+
+    /// Reads one back; `None` if it is no result any more, which is logged.
+    pub(super) async fn read(&self, file: &File) -> Option<Letter> {
+        let path = file.path.clone();
+        let read = off_the_runtime(move || {
+            let document: Document = serde_json::from_slice(&fs::read(&path)?)?;
+            Ok(Letter::new(&document.result, &document.instance))
+        });
+        let logged = |error| {
+            tracing::error!(file = %file.path.display(), %error, "a spooled result can't be read");
+        };
+        read.await.map_err(logged).ok()
+    }
+
+    /// It is stored elsewhere now.
+    pub(super) async fn remove(&self, file: &File) {
+        let path = file.path.clone();
+        if let Err(error) = off_the_runtime(move || fs::remove_file(path)).await {
+            // Stored again by the next process, which does no harm: the first result stands.
+            tracing::warn!(file = %file.path.display(), %error, "a spooled result stays");
+        }
+    }
+}
+
+fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+}
