@@ -6,13 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use glovebox_broker::Retry;
+use glovebox_broker::{Redis, Retry};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{
     RESULT_TTL_SECONDS, cancel_key, done_channel, output_key, result_key, state_key,
 };
 use glovebox_schemas::result::JobResult;
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
 
 use super::Before;
@@ -48,7 +47,7 @@ const STREAM_WITHIN: Duration = Duration::from_secs(1);
 /// A connection that mends itself.
 #[derive(Clone)]
 pub(crate) struct RedisStore {
-    connection: ConnectionManager,
+    connection: Redis,
     scripts: Arc<Scripts>,
 }
 
@@ -59,7 +58,7 @@ struct Scripts {
 }
 
 impl RedisStore {
-    pub(crate) fn new(connection: ConnectionManager) -> RedisStore {
+    pub(crate) fn new(connection: Redis) -> RedisStore {
         RedisStore {
             connection,
             scripts: Arc::new(Scripts {
@@ -181,7 +180,7 @@ impl RedisStore {
     }
 
     /// Repeats until it succeeds, with backoff.
-    async fn insist<T, F>(&self, attempt: impl Fn(ConnectionManager) -> F) -> T
+    async fn insist<T, F>(&self, attempt: impl Fn(Redis) -> F) -> T
     where
         F: Future<Output = Result<T, RedisError>>,
     {
