@@ -17,7 +17,7 @@ use crate::lease::Claim;
 use crate::message::{Delivery, Parking};
 use crate::outcome;
 use crate::plan;
-use crate::result::{Before, Begun, GIVEN_BACK, Store, Stored};
+use crate::result::{Before, Begun, Fate, GIVEN_BACK, Store};
 use crate::stage::{Stage, Watch};
 
 /// What every delivery is handled with.
@@ -220,13 +220,13 @@ impl Pipeline {
         result.attempt = begun.number();
         result.earlier_attempts = begun.earlier;
         match self.publish(delivery, result).await {
-            Stored::Stored | Stored::Other => Settlement::Ack,
-            Stored::Elsewhere => Settlement::GiveBack,
+            Fate::Stored | Fate::Other => Settlement::Ack,
+            Fate::Elsewhere => Settlement::GiveBack,
         }
     }
 
     /// result → Redis. Returns only when it is durable, however long the store is away.
-    async fn publish(&self, delivery: &Delivery, result: JobResult) -> Stored {
+    async fn publish(&self, delivery: &Delivery, result: JobResult) -> Fate {
         (self.watch)(Stage::Judged);
         let result = delivery.stamp(result);
         let put = self.store.put(&result);

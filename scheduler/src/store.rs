@@ -2,9 +2,8 @@
 //!
 //! It must never write a result.
 
-use glovebox_broker::connect_redis;
+use glovebox_broker::{Redis, connect_redis};
 use glovebox_schemas::job::JobId;
-use redis::aio::ConnectionManager;
 use redis::{FromRedisValue, Pipeline};
 use tokio::sync::OnceCell;
 
@@ -12,7 +11,7 @@ use crate::error::ClientError;
 
 pub(crate) struct Store {
     pub(crate) url: String,
-    connection: OnceCell<ConnectionManager>,
+    connection: OnceCell<Redis>,
 }
 
 impl Store {

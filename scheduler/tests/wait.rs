@@ -9,7 +9,6 @@ use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{done_channel, result_key, state_key};
 use glovebox_schemas::result::{JobResult, Status};
 use glovebox_tests::{Redis, Services};
-use redis::aio::ConnectionManager;
 
 /// Nobody listens there: looking at results needs no RabbitMQ.
 const NO_RABBITMQ: &str = "amqp://127.0.0.1:1/%2f";
@@ -19,7 +18,7 @@ fn result_of(id: &JobId) -> JobResult {
     JobResult::new(id.clone(), Status::Succeeded, "r")
 }
 
-async fn store(redis: &mut ConnectionManager, id: &JobId) {
+async fn store(redis: &mut glovebox_broker::Redis, id: &JobId) {
     let () = redis::cmd("SET")
         .arg(result_key(id))
         .arg(result_of(id).to_json())
@@ -28,7 +27,7 @@ async fn store(redis: &mut ConnectionManager, id: &JobId) {
         .unwrap();
 }
 
-async fn announce(redis: &mut ConnectionManager, id: &JobId) {
+async fn announce(redis: &mut glovebox_broker::Redis, id: &JobId) {
     let () = redis::cmd("PUBLISH")
         .arg(done_channel(id))
         .arg("done")
@@ -38,7 +37,7 @@ async fn announce(redis: &mut ConnectionManager, id: &JobId) {
 }
 
 /// Until somebody listens for this job.
-async fn heard(redis: &mut ConnectionManager, id: &JobId) {
+async fn heard(redis: &mut glovebox_broker::Redis, id: &JobId) {
     let channel = done_channel(id);
     loop {
         let (_, listeners): (String, u32) = redis::cmd("PUBSUB")

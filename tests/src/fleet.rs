@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use glovebox_broker::{connect_amqp, connect_redis, declare};
+use glovebox_broker::{Redis, connect_amqp, connect_redis, declare};
 use glovebox_scheduler::Client;
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::names::{
@@ -19,7 +19,6 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection};
-use redis::aio::ConnectionManager;
 
 use crate::binary::glovebox_bin;
 use crate::runner::Runner;
@@ -44,7 +43,7 @@ pub struct Fleet {
     /// A client of Glovebox.
     pub client: Client,
     /// A connection to Redis.
-    pub redis: ConnectionManager,
+    pub redis: Redis,
     /// A channel to RabbitMQ, with confirms.
     pub channel: Channel,
     _connection: Connection,

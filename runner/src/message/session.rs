@@ -239,12 +239,12 @@ impl Session {
         }
         for lane in &intake.lanes {
             let wanted = parked.get(lane).copied().unwrap_or(0).min(MOST_EXTRA);
-            let extras = self
+            let mut extras = self
                 .consumers
                 .iter()
                 .filter(|one| one.is_extra && one.lane == *lane);
             let mut have: usize = extras.clone().map(|one| one.prefetch).sum();
-            let last = extras.last().map(|one| one.tag.clone());
+            let last = extras.next_back().map(|one| one.tag.clone());
             if wanted * 4 < have {
                 self.cancel(|one| Some(&one.tag) == last.as_ref()).await?;
             }

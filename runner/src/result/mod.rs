@@ -73,7 +73,7 @@ pub(crate) const GIVEN_BACK: &str = "given_back";
 
 /// What became of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stored {
+pub(crate) enum Fate {
     /// It is the job's result.
     Stored,
     /// The job has another one, which stands.
@@ -133,12 +133,12 @@ impl Store {
     }
 
     /// Makes the result durable. Returns only when it is, or never will be.
-    pub(crate) async fn put(&self, result: &JobResult) -> Stored {
+    pub(crate) async fn put(&self, result: &JobResult) -> Fate {
         match self {
             Store::Redis(store, spool) => spool.put(Letter::new(result, store.instance())).await,
             Store::Memory(store) => {
                 store.put(result);
-                Stored::Stored
+                Fate::Stored
             }
         }
     }

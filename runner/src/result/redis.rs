@@ -6,17 +6,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use glovebox_broker::Redis;
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{
     MAX_ATTEMPTS, RESULT_TTL_SECONDS, RUNNERS_KEY, cancel_key, done_channel, output_key,
     result_key, runner_key, runner_prefix, state_key,
 };
 use glovebox_schemas::result::{Attempt, JobResult};
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
 use tokio::sync::watch;
 
-use super::{Before, Begun, Stored};
+use super::{Before, Begun, Fate};
 use crate::cancel::Registration;
 use crate::lease::{Claim, Lease, TTL};
 use crate::process::Process;
@@ -38,7 +38,7 @@ pub struct Durability {
 /// This runner's way to Redis.
 #[derive(Clone)]
 pub(crate) struct RedisStore {
-    connection: ConnectionManager,
+    connection: Redis,
     shared: Arc<Shared>,
 }
 
@@ -79,7 +79,7 @@ impl Letter {
 
 impl RedisStore {
     pub(crate) fn new(
-        connection: ConnectionManager,
+        connection: Redis,
         runner: String,
         lease: Arc<Lease>,
         durability: Durability,
@@ -200,7 +200,7 @@ impl RedisStore {
     }
 
     /// Stores results, in this order, and gives for each what became of it.
-    pub(crate) async fn put_all(&self, letters: &[Letter]) -> Vec<Result<Stored, RedisError>> {
+    pub(crate) async fn put_all(&self, letters: &[Letter]) -> Vec<Result<Fate, RedisError>> {
         let puts = letters.iter().map(|letter| self.put(letter));
         let mut stored = futures_util::future::join_all(puts).await;
         if self.shared.durability.replicas > 0
@@ -213,7 +213,7 @@ impl RedisStore {
         stored
     }
 
-    async fn put(&self, letter: &Letter) -> Result<Stored, RedisError> {
+    async fn put(&self, letter: &Letter) -> Result<Fate, RedisError> {
         let mut put = self.shared.put.prepare_invoke();
         put.key(result_key(&letter.id))
             .key(state_key(&letter.id))
@@ -227,11 +227,11 @@ impl RedisStore {
             .arg(runner_prefix());
         let said: String = self.noted(put.invoke_async(&mut self.connection.clone()).await)?;
         Ok(match said.as_str() {
-            "stored" => Stored::Stored,
-            "elsewhere" => Stored::Elsewhere,
+            "stored" => Fate::Stored,
+            "elsewhere" => Fate::Elsewhere,
             _ => {
                 tracing::warn!(job = %letter.id, "it had a result already; the first one stands");
-                Stored::Other
+                Fate::Other
             }
         })
     }

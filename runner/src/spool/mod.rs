@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 
 use self::disk::Disk;
 pub use self::disk::claim;
-use crate::result::{Letter, RedisStore, Stored};
+use crate::result::{Fate, Letter, RedisStore};
 use crate::valve::{Reason, Valve};
 
 /// Results that are on their way at one time.
@@ -59,7 +59,7 @@ struct Line {
 struct Entry {
     place: Place,
     /// Whoever is to hear of it; nobody for one that an earlier process left.
-    waiter: Option<oneshot::Sender<Stored>>,
+    waiter: Option<oneshot::Sender<Fate>>,
 }
 
 #[derive(Clone)]
@@ -106,12 +106,12 @@ impl Spool {
     }
 
     /// Takes a result and gives what became of it, once the store has said so.
-    pub(crate) async fn put(&self, letter: Letter) -> Stored {
+    pub(crate) async fn put(&self, letter: Letter) -> Fate {
         let (waiter, stored) = oneshot::channel();
         self.shared.take_in(letter, waiter).await;
         self.shared.arrived.notify_one();
         // The line is never dropped before its entries are settled: the process ends first.
-        stored.await.unwrap_or(Stored::Elsewhere)
+        stored.await.unwrap_or(Fate::Elsewhere)
     }
 
     /// Brings results to the store for as long as this process lives.
@@ -150,7 +150,7 @@ impl Spool {
 }
 
 impl Shared {
-    async fn take_in(&self, letter: Letter, waiter: oneshot::Sender<Stored>) {
+    async fn take_in(&self, letter: Letter, waiter: oneshot::Sender<Fate>) {
         let _entrance = self.entrance.lock().await;
         let bytes = letter.bytes();
         let (fits_memory, fits_disk) = {
@@ -213,7 +213,7 @@ impl Shared {
             // One that can't be read is no result any more; its job comes again, since it was not acknowledged.
             let stored = match letter {
                 Some(_) => answers.next().and_then(Result::ok),
-                None => Some(Stored::Elsewhere),
+                None => Some(Fate::Elsewhere),
             };
             match stored {
                 Some(stored) => self.settle(entry, stored).await,
@@ -232,14 +232,14 @@ impl Shared {
         all
     }
 
-    async fn settle(&self, entry: Entry, stored: Stored) {
+    async fn settle(&self, entry: Entry, stored: Fate) {
         self.line().count(&entry.place, false);
         if let Place::File(file) = &entry.place {
             self.disk.remove(file).await;
         }
         if let Some(waiter) = entry.waiter {
             // One that has been interrupted meanwhile does not need the answer.
-            waiter.send(stored).map_or((), drop);
+            waiter.send(stored).map_err(drop).unwrap_or_default();
         }
     }
 

@@ -4,7 +4,9 @@
 //! not repeated; the mend stands apart in [`BrokerError::hint`]. No message may
 //! hold a password.
 
+use std::error::Error as _;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -123,6 +125,13 @@ pub enum BrokerError {
         source: Cause,
     },
 
+    /// It is a replica: what is written there is refused, or lost.
+    #[error("Redis at {at} is a read-only replica")]
+    ReadOnly {
+        /// Its URL without the password.
+        at: String,
+    },
+
     /// The connection stood and was then refused or lost.
     #[error("{service} at {at} ended the connection while {doing}")]
     Lost {
@@ -184,6 +193,16 @@ impl BrokerError {
         }
     }
 
+    /// Why a [`Redis`](crate::Redis) has no connection, if that is what a command failed of.
+    #[must_use]
+    pub fn behind(error: &redis::RedisError) -> Option<&Self> {
+        // redis-rs keeps an io::Error in a shared box of its own.
+        let boxed: &Arc<dyn std::error::Error + Send + Sync> = error.source()?.downcast_ref()?;
+        let io: &std::io::Error = boxed.downcast_ref()?;
+        let shared: &Arc<Self> = io.get_ref()?.downcast_ref()?;
+        Some(shared)
+    }
+
     /// What to do about it, in one line.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -211,6 +230,10 @@ impl BrokerError {
             Self::VirtualHost { vhost, .. } => format!(
                 "`rabbitmqctl add_vhost '{vhost}'` and `rabbitmqctl set_permissions -p '{vhost}' USER '.*' '.*' '.*'`, or another path in GLOVEBOX_AMQP_URL (%2f is the virtual host /)"
             ),
+            Self::ReadOnly { .. } => {
+                "set GLOVEBOX_REDIS_URL to the master; `redis-cli ROLE` on this one names it"
+                    .to_owned()
+            }
             Self::Lost { service, .. } => {
                 format!("trying again may do; if not, {service}'s log says why")
             }
@@ -228,7 +251,10 @@ impl BrokerError {
     pub fn is_temporary(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Silent { .. } | Self::Lost { .. }
+            Self::Unreachable { .. }
+                | Self::Silent { .. }
+                | Self::ReadOnly { .. }
+                | Self::Lost { .. }
         )
     }
 }

@@ -19,6 +19,6 @@ mod url;
 pub use amqp::connect_amqp;
 pub use error::{BrokerError, Service};
 pub use retry::Retry;
-pub use store::{connect_redis, subscribe};
+pub use store::{Connection, Redis, connect_redis, subscribe};
 pub use topology::declare;
 pub use url::without_password;

@@ -1,12 +1,9 @@
 //! Connecting to a real Redis, and to things that are none.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
-
 use glovebox_broker::{BrokerError, connect_redis, subscribe};
 use glovebox_tests::{Redis, Services};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 
 async fn refusal(url: &str) -> BrokerError {
     let error = connect_redis(url).await.err().unwrap();
@@ -17,35 +14,6 @@ async fn refusal(url: &str) -> BrokerError {
         "{shown}"
     );
     error
-}
-
-#[tokio::test]
-async fn a_redis_takes_commands_and_survives_its_own_restart() {
-    let redis = Redis::start().unwrap();
-    let mut connection = connect_redis(redis.url()).await.unwrap();
-    let () = redis::cmd("SET")
-        .arg("k")
-        .arg(1)
-        .query_async(&mut connection)
-        .await
-        .unwrap();
-
-    redis.kill().unwrap();
-    redis.restart().unwrap();
-
-    // The first command after a break fails; the manager connects again.
-    let answers_again = async {
-        while redis::cmd("PING")
-            .query_async::<String>(&mut connection)
-            .await
-            .is_err()
-        {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(10), answers_again)
-        .await
-        .unwrap();
 }
 
 #[tokio::test]
@@ -117,6 +85,34 @@ async fn a_wrong_password_is_named_and_not_shown() {
             Err(BrokerError::Credentials { .. })
         ));
     }
+}
+
+#[tokio::test]
+async fn a_replica_is_refused_and_its_master_asked_for() {
+    let redis = Redis::start().unwrap();
+    let mut connection = connect_redis(redis.url()).await.unwrap();
+    let () = redis::cmd("REPLICAOF")
+        .arg(&["127.0.0.1", "1"])
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+
+    let error = refusal(redis.url()).await;
+    assert!(matches!(error, BrokerError::ReadOnly { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_ask_for_the_role_is_let_in() {
+    let redis = Redis::start().unwrap();
+    let mut connection = connect_redis(redis.url()).await.unwrap();
+    let () = redis::cmd("ACL")
+        .arg(&["SETUSER", "u", "on", ">s3cret", "~*", "+@all", "-role"])
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+
+    let url = redis.url().replace("redis://", "redis://u:s3cret@");
+    connect_redis(&url).await.unwrap();
 }
 
 #[tokio::test]
