@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use glovebox_schemas::job::Job;
+use glovebox_schemas::names::MAX_ATTEMPTS;
 use glovebox_schemas::result::{JobResult, Status};
 use glovebox_tests::fleet::{eventually, gate, python};
 use glovebox_tests::processes::{Process, cgroups_of};
@@ -191,8 +192,7 @@ async fn a_job_that_kills_every_runner_has_a_result_and_is_a_dead_letter() {
     let fleet = Fleet::new().await.unwrap();
     let job = gate();
     fleet.client.submit(&job).await.unwrap();
-    // The fourth delivery is the last one: it is not tried on another runner.
-    for attempt in 1..=3 {
+    for attempt in 1..=MAX_ATTEMPTS as usize {
         let mut runner = fleet.runner(1).await.unwrap();
         fleet.started(&job.id, attempt).await.unwrap();
         runner.worker().unwrap().signal(Signal::SIGKILL).unwrap();
@@ -201,9 +201,15 @@ async fn a_job_that_kills_every_runner_has_a_result_and_is_a_dead_letter() {
     let runner = fleet.runner(1).await.unwrap();
     assert_eq!(fleet.dead_letter().await.unwrap(), job.to_wire_json());
     fleet.run(&python("")).await.unwrap();
-    assert!(
-        fleet.stored(&job.id).await.unwrap().is_some(),
-        "a waiter waits for ever"
+    let result = fleet.result(&job.id).await.unwrap();
+    let ended: Vec<_> = result
+        .earlier_attempts
+        .iter()
+        .map(|one| &*one.ended)
+        .collect();
+    assert_eq!(
+        (result.status, ended),
+        (Status::Error, vec!["runner_lost"; 4])
     );
     fleet.stop_settled(runner).await.unwrap();
 }

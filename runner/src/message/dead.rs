@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use glovebox_broker::{BrokerError, connect_amqp, declare};
+use glovebox_schemas::job::caps::MAX_JOB_BYTES;
 use glovebox_schemas::names::{ATTEMPTS_HEADER, DEAD, REASON_HEADER};
 use glovebox_schemas::result::Attempt;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -16,6 +17,8 @@ use tokio::sync::Mutex;
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// From the connection to the confirmation. Then the broker dead-letters by itself.
 const WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of a message that is not worth a connection kept.
+const LARGE: usize = 1 << 20;
 /// AMQP's delivery mode of a message that survives the broker's restart.
 const PERSISTENT: u8 = 2;
 
@@ -52,11 +55,15 @@ impl DeadLetters {
         reason: &str,
         earlier: &[Attempt],
     ) -> Result<(), String> {
+        if body.len() > MAX_JOB_BYTES {
+            return Err("it is larger than any job".to_owned());
+        }
         let properties = with_history(original, reason, earlier)?;
         let mut link = self.link.lock().await;
         let sent = tokio::time::timeout(WITHIN, self.publish(&mut link, body, properties)).await;
         let sent = sent.unwrap_or_else(|_| Err("the broker did not confirm in time".to_owned()));
-        if sent.is_err() {
+        // lapin keeps its buffers at the size of the largest message.
+        if sent.is_err() || body.len() > LARGE {
             *link = None;
         }
         sent

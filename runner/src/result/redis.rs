@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use glovebox_broker::Redis;
+use glovebox_broker::{Connection, Redis};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{
     MAX_ATTEMPTS, RESULT_TTL_SECONDS, RUNNERS_KEY, cancel_key, done_channel, output_key,
@@ -26,6 +26,9 @@ const MOST_CHUNKS: usize = 10_000;
 /// Live output does not hold a job up for longer than this.
 const STREAM_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long a job is left alone whose keys in Redis a stranger has made unusable.
+const UNUSABLE_FOR: Duration = Duration::from_secs(10);
+
 /// How many replicas must have a result before it counts as stored, and how long to wait for them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Durability {
@@ -39,6 +42,8 @@ pub struct Durability {
 #[derive(Clone)]
 pub(crate) struct RedisStore {
     connection: Redis,
+    /// Results have a connection of their own if it is held up by waiting for replicas.
+    results: Redis,
     shared: Arc<Shared>,
 }
 
@@ -86,6 +91,10 @@ impl RedisStore {
     ) -> RedisStore {
         let script = |body| Script::new(body);
         RedisStore {
+            results: match durability.replicas {
+                0 => connection.clone(),
+                _ => connection.apart(),
+            },
             connection,
             shared: Arc::new(Shared {
                 runner,
@@ -156,7 +165,11 @@ impl RedisStore {
         loop {
             let said = match self.noted(self.ask_to_begin(id, &dead).await) {
                 Ok(said) => said,
-                Err(_) => return Before::Away,
+                Err(error) if concerns_all(&error) => return Before::Away,
+                Err(error) => {
+                    tracing::error!(job = %id, %error, "its keys in Redis can't be used");
+                    return Before::Later(UNUSABLE_FOR);
+                }
             };
             let word = |at: usize| said.get(at).map_or("", String::as_str);
             return match word(0) {
@@ -201,10 +214,14 @@ impl RedisStore {
 
     /// Stores results, in this order, and gives for each what became of it.
     pub(crate) async fn put_all(&self, letters: &[Letter]) -> Vec<Result<Fate, RedisError>> {
-        let puts = letters.iter().map(|letter| self.put(letter));
+        let connection = match self.noted(self.results.connection().await) {
+            Ok(connection) => connection,
+            Err(error) => return letters.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let puts = letters.iter().map(|letter| self.put(&connection, letter));
         let mut stored = futures_util::future::join_all(puts).await;
         if self.shared.durability.replicas > 0
-            && let Err(error) = self.replicated().await
+            && let Err(error) = self.replicated(connection).await
         {
             tracing::warn!(%error, "stored, but not yet on the replicas");
             let again = || Err((redis::ErrorKind::Extension, "too few replicas have it").into());
@@ -213,7 +230,7 @@ impl RedisStore {
         stored
     }
 
-    async fn put(&self, letter: &Letter) -> Result<Fate, RedisError> {
+    async fn put(&self, connection: &Connection, letter: &Letter) -> Result<Fate, RedisError> {
         let mut put = self.shared.put.prepare_invoke();
         put.key(result_key(&letter.id))
             .key(state_key(&letter.id))
@@ -225,7 +242,7 @@ impl RedisStore {
             .arg(&letter.instance)
             .arg(letter.status)
             .arg(runner_prefix());
-        let said: String = self.noted(put.invoke_async(&mut self.connection.clone()).await)?;
+        let said: String = self.noted(put.invoke_async(&mut connection.clone()).await)?;
         Ok(match said.as_str() {
             "stored" => Fate::Stored,
             "elsewhere" => Fate::Elsewhere,
@@ -237,14 +254,14 @@ impl RedisStore {
     }
 
     /// WAIT(1): what this connection wrote is on that many replicas.
-    async fn replicated(&self) -> Result<(), RedisError> {
+    async fn replicated(&self, mut connection: Connection) -> Result<(), RedisError> {
         let Durability {
             replicas,
             within_ms,
         } = self.shared.durability;
         let mut wait = redis::cmd("WAIT");
         wait.arg(replicas).arg(within_ms);
-        let have: u32 = wait.query_async(&mut self.connection.clone()).await?;
+        let have: u32 = wait.query_async(&mut connection).await?;
         match have >= replicas {
             true => Ok(()),
             false => Err((
@@ -339,7 +356,11 @@ impl RedisStore {
 
     /// Notes from an answer whether Redis is there.
     fn noted<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisError> {
-        let failed = answer.as_ref().err().map(ToString::to_string);
+        let failed = answer
+            .as_ref()
+            .err()
+            .filter(|error| concerns_all(error))
+            .map(ToString::to_string);
         self.shared.away.send_if_modified(|away| {
             let before = std::mem::replace(away, failed.is_some());
             match (&failed, before) {
@@ -351,6 +372,11 @@ impl RedisStore {
         });
         answer
     }
+}
+
+/// Whether an error would have met any other job as well. A stranger's key of another type does not.
+fn concerns_all(error: &RedisError) -> bool {
+    !matches!(error.code(), Some("WRONGTYPE" | "ERR"))
 }
 
 /// The attempt that follows those of a history as the scripts give it.
