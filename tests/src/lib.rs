@@ -4,7 +4,7 @@
 //! as real processes, all on [`Services::isolated`]: a virtual host of the test's
 //! own and a Redis, on servers that are shared for speed. A test that
 //! kills, freezes, fills or flushes a server starts its own: [`Rabbit::start`],
-//! [`Redis::start`].
+//! [`Redis::start`], [`Sentinel::start`]. [`relay::Relay`] is a bad network before any of them.
 //!
 //! [`probe::Probe`] is a program that tries to break out, [`bait::Bait`] what it is after.
 //! [`site::Site`] is what a job reaches through the gate, [`policies::Policies`] opens it.
@@ -26,6 +26,7 @@ pub mod probe;
 pub mod processes;
 mod rabbit;
 mod redis;
+pub mod relay;
 mod remains;
 pub mod run;
 mod runner;
