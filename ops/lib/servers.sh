@@ -9,19 +9,28 @@
 #
 # Sourced, it gives the functions below. Run as
 #
-#     servers.sh supervise rabbitmq|redis DIR
+#     servers.sh supervise rabbitmq|redis|sentinel DIR [LINE…]
 #
-# it starts one server, prints `ready URL` (or `failed WHY`, and ends), and then obeys the lines of its
+# it starts one server, with these lines in its configuration besides its own,
+# prints `ready URL` (or `failed WHY`, and ends), and then obeys the lines of its
 # standard input, answering each with `ok` or `failed WHY`: `kill` (as a crash
-# does), `start` (again: same folder, same ports), `freeze`, `thaw`. When its
-# input ends it ends the server and removes DIR; so a harness that dies, however
-# it dies, leaves nothing. And
+# does), `start` (again: same folder, same ports, and the data that it keeps),
+# `freeze`, `thaw`. When its input ends it ends the server and removes DIR; so a
+# harness that dies, however it dies, leaves nothing. And
 #
 #     servers.sh vhost DIR NAME
 #
-# makes a virtual host on the RabbitMQ of DIR.
+# makes a virtual host on the RabbitMQ of DIR, and
+#
+#     servers.sh erl DIR EXPRESSIONS
+#
+# has it evaluate Erlang, and prints the answer: how a test raises an alarm or
+# closes connections.
 #
 # Each DIR holds: pids (one `pid:starttime` a line), url, and the server's log.
+
+# What a server is configured with besides, a line each. Read at its first start.
+server_lines=()
 
 # --- processes ---------------------------------------------------------------
 
@@ -155,6 +164,7 @@ log.console.level = warning
 log.file = false
 disk_free_limit.absolute = 50MB
 CONF
+    printf '%s\n' "${server_lines[@]}" >>"$dir/rabbitmq.conf"
     echo '[].' >"$dir/enabled_plugins"
     # The +sbwt flags: an idle broker must not spin on the cores the tests need.
     cat >"$dir/env" <<ENV
@@ -202,18 +212,22 @@ rabbitmq_start() {
     )
 }
 
-# rabbitmq_vhost DIR NAME: by erl_call, 8 ms. rabbitmqctl takes 250 and leaves
+# rabbitmq_erl DIR EXPRESSIONS: by erl_call, 8 ms. rabbitmqctl takes 250 and leaves
 # an epmd; the management plugin's HTTP takes 15 and makes the broker larger.
-rabbitmq_vhost() (
+rabbitmq_erl() (
     # shellcheck source=/dev/null
     source "$1/env"
     # -h: with its usual name for itself, two at a time would throw each other out.
-    answer=$(erl_call -h "vhost-$BASHPID" -c "$(cat "$1/.erlang.cookie")" -n "$RABBITMQ_NODENAME" -e <<ERL
-rabbit_vhost:add(<<"$2">>, <<"test">>),
-rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"$2">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>).
-ERL
-    ) && [[ $answer == *'{ok, ok}'* ]]
+    erl_call -h "erl-$BASHPID" -c "$(cat "$1/.erlang.cookie")" -n "$RABBITMQ_NODENAME" -e <<<"$2"
 )
+
+# rabbitmq_vhost DIR NAME
+rabbitmq_vhost() {
+    local answer
+    answer=$(rabbitmq_erl "$1" "rabbit_vhost:add(<<\"$2\">>, <<\"test\">>),
+        rabbit_auth_backend_internal:set_permissions(<<\"guest\">>, <<\"$2\">>, <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>).
+") && [[ $answer == *'{ok, ok}'* ]]
+}
 
 # --- Redis -------------------------------------------------------------------
 
@@ -223,32 +237,46 @@ redis_probe() (
     read -r -t 2 answer <&3 && [[ $answer == +PONG* ]]
 )
 
-# redis_start DIR: in the background, nothing kept on disk.
-redis_start() {
+# redis_configure DIR LINE…: decides the port, once. A Sentinel also writes to its redis.conf.
+redis_configure() {
     local dir=$1 port
     command -v redis-server >/dev/null || {
         echo "redis-server is not installed: apt-get install redis-server" >&2
         return 1
     }
-    if [[ ! -f $dir/port ]]; then
-        mkdir -p "$dir"
-        port=$(free_port)
-        echo "$port" >"$dir/port"
-        echo "redis://127.0.0.1:$port/0" >"$dir/url"
-    fi
-    port=$(cat "$dir/port")
-    # In a subshell, so that no shell reports its end as a job's.
-    (
-        setsid redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no \
-            --dir "$dir" --daemonize no >>"$dir/log" 2>&1 </dev/null &
-        proc_stamp $! >"$dir/pids"
-    )
+    mkdir -p "$dir"
+    port=$(free_port)
+    echo "$port" >"$dir/port"
+    echo "redis://127.0.0.1:$port/0" >"$dir/url"
+    printf '%s\n' "port $port" 'bind 127.0.0.1' "dir $dir" 'daemonize no' "${@:2}" "${server_lines[@]}" \
+        >"$dir/redis.conf"
 }
+
+# redis_run DIR [--sentinel]: in a subshell, so that no shell reports its end as a job's.
+redis_run() (
+    setsid redis-server "$1/redis.conf" "${@:2}" >>"$1/log" 2>&1 </dev/null &
+    proc_stamp $! >"$1/pids"
+)
+
+# redis_start DIR: in the background. Nothing is kept on disk, unless its lines say so.
+redis_start() {
+    [[ -f $1/port ]] || redis_configure "$1" 'save ""' 'appendonly no'
+    redis_run "$1"
+}
+
+# sentinel_start DIR: a Redis Sentinel, which watches what its lines say.
+sentinel_start() {
+    [[ -f $1/port ]] || redis_configure "$1"
+    redis_run "$1" --sentinel
+}
+
+sentinel_probe() { redis_probe "$1"; }
 
 # --- one server under supervision --------------------------------------------
 
 supervise() {
     local kind=$1 dir=$2 verb why=
+    server_lines=("${@:3}")
     # shellcheck disable=SC2064 # the folder of now is meant
     trap "server_kill '$dir'; rm -rf '$dir'" EXIT
     # A port that was free when it was chosen can be another's by the time it is taken: the server
@@ -281,10 +309,11 @@ supervise() {
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
     set -euo pipefail
     case "$# ${1-} ${2-}" in
-        '3 supervise rabbitmq' | '3 supervise redis') supervise "$2" "$3" ;;
+        *' supervise rabbitmq' | *' supervise redis' | *' supervise sentinel') supervise "${@:2}" ;;
         '3 vhost '*) rabbitmq_vhost "$2" "$3" ;;
+        '3 erl '*) rabbitmq_erl "$2" "$3" ;;
         *)
-            echo "usage: servers.sh supervise rabbitmq|redis DIR; servers.sh vhost DIR NAME" >&2
+            echo "usage: servers.sh supervise rabbitmq|redis|sentinel DIR [LINE…]; servers.sh vhost DIR NAME; servers.sh erl DIR EXPRESSIONS" >&2
             exit 2
             ;;
     esac

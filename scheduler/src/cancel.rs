@@ -7,13 +7,15 @@
 
 use glovebox_schemas::control::Cancel;
 use glovebox_schemas::job::JobId;
-use glovebox_schemas::names::{CONTROL_EXCHANGE, RESULT_TTL_SECONDS, cancel_key};
+use glovebox_schemas::names::{CONTROL_EXCHANGE, RESULT_TTL_SECONDS, cancel_key, result_key};
 
 use crate::client::Client;
 use crate::error::ClientError;
-use crate::publisher::{Message, Verdict};
+use crate::message::Message;
+use crate::publisher::Verdict;
 use crate::state::{JobState, Phase};
-use crate::submit::{now_ms, properties};
+use crate::store::Doing;
+use crate::submit::now_ms;
 
 /// How long a cancellation is remembered for a job that still waits.
 const CANCEL_SECONDS: u64 = RESULT_TTL_SECONDS;
@@ -31,7 +33,13 @@ impl Client {
     /// still waits will not be started.
     pub async fn cancel(&self, id: &JobId) -> Result<Option<JobState>, ClientError> {
         let was = self.state(id).await?;
-        if self.has_result(id).await? {
+        let mut exists = redis::pipe();
+        exists.exists(result_key(id));
+        let (is_done,): (bool,) = self
+            .store
+            .ask(Doing::of(id, "looking for a result"), &exists)
+            .await?;
+        if is_done {
             let (attempt, runner) = was.map_or((None, None), |was| (was.attempt, was.runner));
             return Ok(Some(JobState {
                 phase: Phase::Done,
@@ -43,23 +51,28 @@ impl Client {
         commands
             .set_ex(cancel_key(id), "1", CANCEL_SECONDS)
             .ignore();
-        let () = self.store.ask(id, "marking the end", &commands).await?;
+        let doing = Doing::of(id, "marking the end");
+        let () = self.store.ask(doing, &commands).await?;
 
-        let message = Message {
+        let mut message = Message {
             exchange: CONTROL_EXCHANGE,
             routing_key: "",
             // With no runner there, nobody runs it either.
             mandatory: false,
             body: &Cancel::new(id.clone()).to_wire_json(),
-            properties: properties(id, now_ms()),
+            id,
+            sent_ms: now_ms(),
+            is_first: false,
+            may_have_arrived: false,
         };
         match self
             .publisher
-            .publish(&message)
+            .publish(&mut message)
             .await
             .map_err(ClientError::Broker)?
         {
             Verdict::Stored | Verdict::Unroutable => Ok(was),
+            Verdict::Blocked => Err(ClientError::Blocked { id: id.clone() }),
             Verdict::Refused | Verdict::Unconfirmed => Err(ClientError::Unconfirmed {
                 id: id.clone(),
                 seconds: self.publisher.confirm_within.as_secs(),

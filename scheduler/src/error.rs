@@ -2,6 +2,8 @@
 //!
 //! No message may hold a password or anything of a job but its id and its lane.
 
+use std::sync::Arc;
+
 use glovebox_broker::BrokerError;
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::job::Rejection;
@@ -11,17 +13,18 @@ use thiserror::Error;
 /// A question or an order to Glovebox that failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// A server could not be reached or logged into.
+    /// A server could not be reached or logged into. Several callers may have
+    /// shared the attempt.
     #[error(transparent)]
-    Broker(BrokerError),
+    Broker(Arc<BrokerError>),
 
     /// Redis failed in the midst of something.
-    #[error("Redis failed while {doing} of job {id}")]
+    #[error("Redis failed while {doing}{}", of_job(id.as_ref()))]
     Store {
         /// What was being done.
         doing: &'static str,
-        /// Of which job.
-        id: JobId,
+        /// Of which job, if it was about one.
+        id: Option<JobId>,
         /// What Redis or the connection said.
         #[source]
         source: RedisError,
@@ -52,26 +55,49 @@ pub enum ClientError {
         /// How long was waited.
         seconds: u64,
     },
+
+    /// RabbitMQ takes nothing from anybody, and has said so.
+    #[error("RabbitMQ does not take job {id}: it has an alarm of memory or disk")]
+    Blocked {
+        /// Which job.
+        id: JobId,
+    },
+}
+
+fn of_job(id: Option<&JobId>) -> String {
+    id.map(|id| format!(" of job {id}")).unwrap_or_default()
 }
 
 impl ClientError {
+    pub(crate) fn broker(error: BrokerError) -> Self {
+        Self::Broker(Arc::new(error))
+    }
+
     /// What to do about it, in one line.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
             Self::Broker(error) => error.hint(),
+            Self::Store { source, .. } if source.code() == Some("READONLY") => {
+                "it is a replica, which takes no writes: GLOVEBOX_REDIS_URL has to name the master"
+                    .to_owned()
+            }
             Self::Store { .. } => {
-                "trying again may do; if not, is Redis full (`redis-cli info memory`) or read-only?"
+                "trying again may do; if not, is Redis full (`redis-cli info memory`)?"
                     .to_owned()
             }
             Self::UnreadableResult { .. } => {
                 "a newer runner may have written it: update this client".to_owned()
             }
             Self::ResultExpired { .. } => {
-                "fetch results earlier, or let the runners keep them longer".to_owned()
+                "it has run; to run it again, send it under another id".to_owned()
             }
             Self::Unconfirmed { .. } => {
-                "it may or may not be queued: sending the same id again is safe, it runs once; if this persists, look for an alarm (`rabbitmq-diagnostics alarms`)"
+                "it may or may not be queued: sending the same id again is safe, it runs once"
+                    .to_owned()
+            }
+            Self::Blocked { .. } => {
+                "`rabbitmq-diagnostics alarms` says which; when it is over, send the same id again: it runs once"
                     .to_owned()
             }
         }
@@ -82,7 +108,12 @@ impl ClientError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Broker(error) => error.is_temporary(),
-            Self::Store { .. } | Self::Unconfirmed { .. } => true,
+            // A replica that has been a master, a server that is still loading its data: these pass.
+            Self::Store { source, .. } => !matches!(
+                source.code(),
+                Some("NOAUTH" | "WRONGPASS" | "NOPERM" | "WRONGTYPE")
+            ),
+            Self::Unconfirmed { .. } | Self::Blocked { .. } => true,
             Self::UnreadableResult { .. } | Self::ResultExpired { .. } => false,
         }
     }

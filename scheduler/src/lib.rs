@@ -8,6 +8,9 @@
 mod cancel;
 mod client;
 mod error;
+mod link;
+mod mark;
+mod message;
 mod publisher;
 mod state;
 mod store;

@@ -1,34 +1,24 @@
 //! Publishing with confirms: a message counts as sent when RabbitMQ says so.
 //!
-//! The connection is for publishing only. It must never consume: under the
-//! broker's memory alarm a publishing connection is held up whole.
-//!
-//! Each channel carries one message at a time. lapin gives a message that came
-//! back to the confirm that arrives next, whosever it is; with one message in
-//! flight there is no other.
+//! It must never connect for each caller: whoever publishes while there is no
+//! connection shares one attempt, and its failure.
 
 use std::fmt;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use glovebox_broker::{BrokerError, connect_amqp, declare};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
-use tokio::sync::{Mutex, Semaphore};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use glovebox_broker::{BrokerError, without_password};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-const HEARTBEAT: Duration = Duration::from_secs(10);
-const IN_FLIGHT: usize = 64;
+use crate::link::Link;
+use crate::message::Message;
 
-/// A message on its way out.
-pub(crate) struct Message<'a> {
-    pub(crate) exchange: &'static str,
-    pub(crate) routing_key: &'a str,
-    /// Whether it is an error that no queue takes it.
-    pub(crate) mandatory: bool,
-    pub(crate) body: &'a [u8],
-    pub(crate) properties: BasicProperties,
-}
+const IN_FLIGHT: usize = 64;
+/// How long an attempt to connect that failed speaks for those who come after it.
+const FAILURE_STANDS: Duration = Duration::from_millis(200);
 
 /// What RabbitMQ said of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +26,8 @@ pub(crate) enum Verdict {
     Stored,
     Unroutable,
     Refused,
+    /// It takes nothing from anybody: an alarm.
+    Blocked,
     /// Nothing in time: it may be stored or not.
     Unconfirmed,
 }
@@ -43,14 +35,17 @@ pub(crate) enum Verdict {
 pub(crate) struct Publisher {
     url: String,
     pub(crate) confirm_within: Duration,
-    link: Mutex<Option<Arc<Link>>>,
+    link: Mutex<Option<Connecting>>,
     in_flight: Semaphore,
 }
 
-/// One connection and its channels that carry nothing now.
-struct Link {
-    connection: Connection,
-    idle: SyncMutex<Vec<Channel>>,
+/// A connection, or the attempt to make one, that all share.
+type Connecting = Shared<BoxFuture<'static, Result<Arc<Link>, Failure>>>;
+
+#[derive(Clone)]
+struct Failure {
+    error: Arc<BrokerError>,
+    at: Instant,
 }
 
 impl Publisher {
@@ -58,124 +53,97 @@ impl Publisher {
         Self {
             url,
             confirm_within,
-            link: Mutex::new(None),
+            link: Mutex::default(),
             in_flight: Semaphore::new(IN_FLIGHT),
         }
     }
 
     /// Publishes one message and waits for the verdict. A connection that broke
     /// is made again once: what is published here may arrive twice.
-    pub(crate) async fn publish(&self, message: &Message<'_>) -> Result<Verdict, BrokerError> {
+    pub(crate) async fn publish(
+        &self,
+        message: &mut Message<'_>,
+    ) -> Result<Verdict, Arc<BrokerError>> {
         // The semaphore is never closed; were it, going without a permit is no harm.
         let _permit = self.in_flight.acquire().await.ok();
+        let deadline = Instant::now() + self.confirm_within;
         let mut is_second_attempt = false;
         loop {
-            let link = self.link().await?;
-            let deadline = Instant::now() + self.confirm_within;
+            let link = self.link(deadline).await?;
             match timeout_at(deadline, link.publish(message)).await {
                 Ok(Ok(verdict)) => return Ok(verdict),
                 Ok(Err(error)) if is_second_attempt => {
-                    return Err(BrokerError::lost(&self.url, "publishing", error));
+                    return Err(Arc::new(BrokerError::lost(&self.url, "publishing", error)));
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "publishing failed, connecting again");
-                    self.forget(&link).await;
+                    self.forget(&link);
                     is_second_attempt = true;
                 }
                 Err(_) => {
-                    self.forget(&link).await;
+                    self.forget(&link);
                     return Ok(Verdict::Unconfirmed);
                 }
             }
         }
     }
 
-    /// The connection in use, or a new one with the exchanges declared on it.
-    async fn link(&self) -> Result<Arc<Link>, BrokerError> {
-        let mut slot = self.link.lock().await;
-        if let Some(link) = slot
-            .as_ref()
-            .filter(|link| link.connection.status().connected())
-        {
-            return Ok(Arc::clone(link));
+    /// The connection in use, or a new one.
+    async fn link(&self, deadline: Instant) -> Result<Arc<Link>, Arc<BrokerError>> {
+        let connecting = {
+            let mut slot = self.slot();
+            match slot.as_ref().filter(|connecting| still_good(connecting)) {
+                Some(connecting) => connecting.clone(),
+                None => slot.insert(connecting(self.url.clone())).clone(),
+            }
+        };
+        match timeout_at(deadline, connecting).await {
+            Ok(outcome) => outcome.map_err(|failure| failure.error),
+            Err(_) => Err(Arc::new(BrokerError::silent(
+                &self.url,
+                self.confirm_within,
+            ))),
         }
-        *slot = None;
-        let connection = connect_amqp(&self.url, "glovebox client", HEARTBEAT).await?;
-        let link = Arc::new(Link {
-            connection,
-            idle: SyncMutex::default(),
-        });
-        let channel = link
-            .channel()
-            .await
-            .map_err(|error| BrokerError::lost(&self.url, "opening a channel", error))?;
-        declare::<&str>(&channel, &[]).await?;
-        link.put_back(channel);
-        Ok(Arc::clone(slot.insert(link)))
     }
 
     /// Lets go of a connection that failed, unless another one has taken its place.
-    async fn forget(&self, broken: &Arc<Link>) {
-        let mut slot = self.link.lock().await;
-        if slot.as_ref().is_some_and(|link| Arc::ptr_eq(link, broken)) {
+    fn forget(&self, broken: &Arc<Link>) {
+        let mut slot = self.slot();
+        let current = slot.as_ref().and_then(Shared::peek);
+        if current.is_some_and(|link| link.as_ref().is_ok_and(|link| Arc::ptr_eq(link, broken))) {
             *slot = None;
         }
     }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Connecting>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Link {
-    /// When this is not finished its channel is dropped with whatever is in flight on it.
-    async fn publish(&self, message: &Message<'_>) -> lapin::Result<Verdict> {
-        let channel = self.channel().await?;
-        let options = BasicPublishOptions {
-            mandatory: message.mandatory,
-            ..BasicPublishOptions::default()
-        };
-        let verdict = channel
-            .basic_publish(
-                message.exchange.into(),
-                message.routing_key.into(),
-                options,
-                message.body,
-                message.properties.clone(),
-            )
-            .await?
-            .await?;
-        self.put_back(channel);
-        Ok(match verdict {
-            Confirmation::Ack(None) => Verdict::Stored,
-            Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => Verdict::Unroutable,
-            Confirmation::Nack(None) => Verdict::Refused,
-            // Only on a channel without confirms: then nothing is known.
-            Confirmation::NotRequested => Verdict::Unconfirmed,
+fn connecting(url: String) -> Connecting {
+    async move {
+        let outcome = Link::connect(&url).await;
+        outcome.map(Arc::new).map_err(|error| Failure {
+            error: Arc::new(error),
+            at: Instant::now(),
         })
     }
+    .boxed()
+    .shared()
+}
 
-    async fn channel(&self) -> lapin::Result<Channel> {
-        let idle = self.idle().pop();
-        if let Some(channel) = idle.filter(|channel| channel.status().connected()) {
-            return Ok(channel);
-        }
-        let channel = self.connection.create_channel().await?;
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await?;
-        Ok(channel)
-    }
-
-    fn put_back(&self, channel: Channel) {
-        self.idle().push(channel);
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Channel>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+fn still_good(connecting: &Connecting) -> bool {
+    match connecting.peek() {
+        None => true,
+        Some(Ok(link)) => link.is_up(),
+        Some(Err(failure)) => failure.at.elapsed() < FAILURE_STANDS,
     }
 }
 
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Publisher")
-            .field(&glovebox_broker::without_password(&self.url))
+            .field(&without_password(&self.url))
             .finish()
     }
 }

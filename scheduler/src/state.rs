@@ -6,13 +6,11 @@
 use std::fmt;
 
 use glovebox_schemas::job::JobId;
-use glovebox_schemas::names::{RESULT_TTL_SECONDS, state_key};
+use glovebox_schemas::names::state_key;
 
 use crate::client::Client;
 use crate::error::ClientError;
-
-const PHASE_FIELD: &str = "state";
-const ENQUEUED_AT_FIELD: &str = "enqueued_at";
+use crate::store::Doing;
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,39 +66,16 @@ impl Client {
     /// When Redis fails.
     pub async fn state(&self, id: &JobId) -> Result<Option<JobState>, ClientError> {
         let mut commands = redis::pipe();
-        commands.hmget(state_key(id), &[PHASE_FIELD, "attempt", "runner"]);
+        commands.hmget(state_key(id), &["state", "attempt", "runner"]);
         type Fields = (Option<String>, Option<String>, Option<String>);
-        let ((phase, attempt, runner),): (Fields,) =
-            self.store.ask(id, "reading the state", &commands).await?;
+        let ((phase, attempt, runner),): (Fields,) = self
+            .store
+            .ask(Doing::of(id, "reading the state"), &commands)
+            .await?;
         Ok(phase.map(|word| JobState {
             phase: Phase::from_word(&word),
             attempt: attempt.and_then(|number| number.parse().ok()),
             runner,
         }))
-    }
-
-    /// Says that a job is queued, unless something is said of it already: an id
-    /// sent twice may be running. True when it was said now.
-    pub(crate) async fn mark_queued(&self, id: &JobId, now_ms: u64) -> Result<bool, ClientError> {
-        let key = state_key(id);
-        let mut commands = redis::pipe();
-        commands
-            .atomic()
-            .hset_nx(&key, PHASE_FIELD, "queued")
-            .hset_nx(&key, ENQUEUED_AT_FIELD, now_ms)
-            .ignore()
-            .cmd("EXPIRE")
-            .arg(&key)
-            .arg(RESULT_TTL_SECONDS)
-            .ignore();
-        let (said,): (bool,) = self.store.ask(id, "writing the state", &commands).await?;
-        Ok(said)
-    }
-
-    /// Takes [`mark_queued`](Self::mark_queued) back.
-    pub(crate) async fn unmark_queued(&self, id: &JobId) -> Result<(), ClientError> {
-        let mut commands = redis::pipe();
-        commands.del(state_key(id)).ignore();
-        self.store.ask(id, "removing the state", &commands).await
     }
 }

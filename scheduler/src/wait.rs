@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::error::ClientError;
+use crate::store::Doing;
 
 /// A listening connection whose peer froze says nothing at all: this finds out.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -27,17 +28,17 @@ impl Client {
     ///
     /// When Redis fails, when the result cannot be read, and when it was there and has expired.
     pub async fn result(&self, id: &JobId) -> Result<Option<JobResult>, ClientError> {
+        let doing = Doing::of(id, "reading the result");
         let mut both = redis::pipe();
         both.get(result_key(id)).hget(state_key(id), "state");
         let (stored, state): (Option<Vec<u8>>, Option<String>) =
-            self.store.ask(id, "reading the result", &both).await?;
+            self.store.ask(doing, &both).await?;
         let stored = match (stored, state.as_deref()) {
             (None, Some("done")) => {
                 // A result is stored before its state says so: look once more.
                 let mut again = redis::pipe();
                 again.get(result_key(id));
-                let (stored,): (Option<Vec<u8>>,) =
-                    self.store.ask(id, "reading the result", &again).await?;
+                let (stored,): (Option<Vec<u8>>,) = self.store.ask(doing, &again).await?;
                 Some(stored.ok_or_else(|| ClientError::ResultExpired { id: id.clone() })?)
             }
             (stored, _) => stored,
@@ -109,7 +110,7 @@ impl Client {
     ) -> Result<JobResult, ClientError> {
         let mut subscription = subscribe(&self.store.url, &done_channel(id))
             .await
-            .map_err(ClientError::Broker)?;
+            .map_err(ClientError::broker)?;
         let mut messages = subscription.on_message();
         loop {
             if let Some(result) = self.result(id).await? {
@@ -118,7 +119,7 @@ impl Client {
             retry.reset();
             *trouble = None;
             if let Ok(None) = timeout(LOOK_AGAIN, messages.next()).await {
-                return Err(ClientError::Broker(BrokerError::Lost {
+                return Err(ClientError::broker(BrokerError::Lost {
                     service: Service::Redis,
                     at: without_password(&self.store.url),
                     doing: "waiting for a result",

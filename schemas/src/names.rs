@@ -17,6 +17,9 @@ pub const DEFAULT_LANE: &str = "default";
 pub const DEFAULT_TENANT: &str = "default";
 /// How long a result is kept unless configured otherwise.
 pub const RESULT_TTL_SECONDS: u64 = 86_400;
+/// How long it is remembered that a job was there: longer than its result, so that one who comes too late hears that
+/// the result has expired, and an id that is sent again meanwhile is not run again.
+pub const STATE_TTL_SECONDS: u64 = 2 * RESULT_TTL_SECONDS;
 /// How often a job is started, at most, if its runner dies with it or cannot build its cell. Then it gets an `error`
 /// for a result and is dead-lettered.
 pub const MAX_ATTEMPTS: u32 = 4;

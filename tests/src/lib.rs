@@ -4,7 +4,7 @@
 //! as real processes, all on [`Services::isolated`]: a virtual host of the test's
 //! own and a Redis, on servers that are shared for speed. A test that
 //! kills, freezes, fills or flushes a server starts its own: [`Rabbit::start`],
-//! [`Redis::start`].
+//! [`Redis::start`], [`Sentinel::start`]. [`relay::Relay`] is a bad network before any of them.
 //!
 //! [`probe::Probe`] is a program that tries to break out, [`bait::Bait`] what it is after.
 //! [`site::Site`] is what a job reaches through the gate, [`policies::Policies`] opens it.
@@ -26,9 +26,11 @@ pub mod probe;
 pub mod processes;
 mod rabbit;
 mod redis;
+pub mod relay;
 mod remains;
 pub mod run;
 mod runner;
+mod sentinel;
 mod services;
 pub mod site;
 mod supervised;
@@ -38,4 +40,5 @@ pub use binary::glovebox_bin;
 pub use fleet::Fleet;
 pub use rabbit::Rabbit;
 pub use runner::Runner;
+pub use sentinel::{MASTER, Sentinel};
 pub use services::Services;

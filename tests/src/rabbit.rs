@@ -23,7 +23,16 @@ impl Rabbit {
     ///
     /// When rabbitmq-server is not installed or does not start.
     pub fn start() -> anyhow::Result<Self> {
-        Supervised::start("rabbitmq").map(Self)
+        Self::start_with(&[])
+    }
+
+    /// The same with these lines in its `rabbitmq.conf`.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_with(lines: &[&str]) -> anyhow::Result<Self> {
+        Supervised::start("rabbitmq", lines).map(Self)
     }
 
     /// The URL of its virtual host `/`.
@@ -76,6 +85,65 @@ impl Rabbit {
     pub fn thaw(&self) -> anyhow::Result<()> {
         self.0.order("thaw")
     }
+
+    /// Raises the alarm of a broker that has no memory left: it takes no messages until [`clear_alarm`](Self::clear_alarm).
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn raise_alarm(&self) -> anyhow::Result<()> {
+        self.erl("rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []})")
+            .map(drop)
+    }
+
+    /// Ends [`raise_alarm`](Self::raise_alarm).
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn clear_alarm(&self) -> anyhow::Result<()> {
+        self.erl("rabbit_alarm:clear_alarm({resource_limit, memory, node()})")
+            .map(drop)
+    }
+
+    /// Has it evaluate Erlang and gives the value as Erlang writes it.
+    ///
+    /// # Errors
+    ///
+    /// When it is not running, or what is evaluated fails.
+    pub fn erl(&self, expression: &str) -> anyhow::Result<String> {
+        erl(self.0.dir(), expression)
+    }
+
+    /// Its folder.
+    pub(crate) fn dir(&self) -> &Path {
+        self.0.dir()
+    }
+}
+
+/// Has the broker whose folder is `dir` evaluate Erlang.
+pub(crate) fn erl(dir: &Path, expression: &str) -> anyhow::Result<String> {
+    let answer = servers(&["erl".as_ref(), dir, format!("{expression}.").as_ref()])?;
+    let value = answer
+        .strip_prefix("{ok, ")
+        .and_then(|rest| rest.strip_suffix('}'));
+    let value = value.with_context(|| format!("{expression} failed: {answer}"))?;
+    Ok(value.to_owned())
+}
+
+/// Runs the script and gives what it prints.
+fn servers(arguments: &[&Path]) -> anyhow::Result<String> {
+    let ended = Command::new(SERVERS)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("{SERVERS} could not be run"))?;
+    ensure!(
+        ended.status.success(),
+        "{arguments:?} did not work: {}",
+        String::from_utf8_lossy(&ended.stderr).trim_end()
+    );
+    Ok(String::from_utf8(ended.stdout)?)
 }
 
 /// Makes a virtual host on the private broker whose folder is `dir`.
@@ -85,19 +153,7 @@ pub(crate) fn new_vhost(broker_url: &str, dir: &Path) -> anyhow::Result<String> 
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("test-{now}-{}-{count}", std::process::id());
 
-    let made = Command::new(SERVERS)
-        .arg("vhost")
-        .arg(dir)
-        .arg(&name)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("{SERVERS} could not be run"))?;
-    ensure!(
-        made.status.success(),
-        "no virtual host on the broker in {}: {}",
-        dir.display(),
-        String::from_utf8_lossy(&made.stderr).trim_end()
-    );
+    servers(&["vhost".as_ref(), dir, name.as_ref()])?;
     let (place, _) = broker_url
         .rsplit_once('/')
         .context("the broker's URL names no virtual host")?;

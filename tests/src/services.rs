@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 
-use crate::rabbit::{Rabbit, new_vhost};
+use crate::rabbit::{Rabbit, erl, new_vhost};
 use crate::redis::Redis;
 
 /// The URLs of a test's own virtual host and of the shared Redis.
@@ -46,18 +46,20 @@ impl Services {
     ///
     /// When RabbitMQ is not installed or does not start.
     pub fn isolated_vhost() -> anyhow::Result<String> {
-        static OWN: Mutex<Option<Rabbit>> = Mutex::new(None);
-        if let Ok(url) = std::env::var("GLOVEBOX_TEST_AMQP_URL") {
-            let dir: PathBuf = std::env::var_os("GLOVEBOX_TEST_RABBITMQ_DIR")
-            .context("GLOVEBOX_TEST_AMQP_URL is set and GLOVEBOX_TEST_RABBITMQ_DIR is not: unset both, or let `ops/test` set them")?
-            .into();
-            return new_vhost(&url, &dir);
-        }
-        let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*own {
-            Some(rabbit) => rabbit.vhost(),
-            None => own.insert(Rabbit::start()?).vhost(),
-        }
+        let (url, dir) = shared_rabbit()?;
+        new_vhost(&url, &dir)
+    }
+
+    /// Closes every connection to the virtual host, which must be on the shared RabbitMQ, as its operator could.
+    ///
+    /// # Errors
+    ///
+    /// When the broker does not answer.
+    pub fn close_connections(&self) -> anyhow::Result<()> {
+        let vhost = self.amqp_url.rsplit('/').next().unwrap_or_default();
+        let all = format!("rabbit_connection_tracking:list(<<\"{vhost}\">>)");
+        let close = format!("rabbit_connection_tracking:close_connections({all}, \"test\", 0)");
+        erl(&shared_rabbit()?.1, &close).map(drop)
     }
 
     /// The URL of the shared Redis alone.
@@ -76,4 +78,21 @@ impl Services {
             None => Ok(own.insert(Redis::start()?).url().to_owned()),
         }
     }
+}
+
+/// The URL and the folder of the RabbitMQ that tests share.
+fn shared_rabbit() -> anyhow::Result<(String, PathBuf)> {
+    static OWN: Mutex<Option<Rabbit>> = Mutex::new(None);
+    if let Ok(url) = std::env::var("GLOVEBOX_TEST_AMQP_URL") {
+        let dir = std::env::var_os("GLOVEBOX_TEST_RABBITMQ_DIR")
+            .context("GLOVEBOX_TEST_AMQP_URL is set and GLOVEBOX_TEST_RABBITMQ_DIR is not: unset both, or let `ops/test` set them")?;
+        return Ok((url, dir.into()));
+    }
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let rabbit = match own.take() {
+        Some(rabbit) => rabbit,
+        None => Rabbit::start()?,
+    };
+    let rabbit = own.insert(rabbit);
+    Ok((rabbit.url().to_owned(), rabbit.dir().to_owned()))
 }

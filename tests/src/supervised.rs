@@ -35,8 +35,9 @@ struct Pipes {
 }
 
 impl Supervised {
-    /// Starts a server and waits until it answers. `kind` is `rabbitmq` or `redis`.
-    pub(crate) fn start(kind: &'static str) -> anyhow::Result<Self> {
+    /// Starts a server with these lines in its configuration, and waits until it answers. `kind` is
+    /// `rabbitmq`, `redis` or `sentinel`.
+    pub(crate) fn start(kind: &'static str, lines: &[&str]) -> anyhow::Result<Self> {
         // The supervisor removes the folder: it outlives us.
         let dir = tempfile::Builder::new()
             .prefix(&format!("glovebox-{kind}-"))
@@ -46,6 +47,7 @@ impl Supervised {
         let mut supervisor = Command::new(SERVERS)
             .args(["supervise", kind])
             .arg(&dir)
+            .args(lines)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // Not inherited: nextest waits for whoever holds a test's stderr.
@@ -123,7 +125,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_of_a_server_that_was_frozen() {
-        let server = Supervised::start("redis").unwrap();
+        let server = Supervised::start("redis", &[]).unwrap();
         let dir = server.dir().to_owned();
         let (_, place) = server.url().split_once("://").unwrap();
         let (place, _) = place.split_once('/').unwrap();

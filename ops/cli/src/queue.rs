@@ -37,8 +37,10 @@ pub(crate) fn submit(args: SubmitArgs) -> ExitCode {
     block_on(async {
         match client().submit(&job).await {
             Ok(submitted) => {
-                if submitted == Submitted::AlreadyDone {
-                    note("this id has a result already; it is not run again");
+                match submitted {
+                    Submitted::Queued => {}
+                    Submitted::QueuedAgain => note("this id was sent before; it is run once"),
+                    Submitted::AlreadyDone => note("this id is done already; it is not run again"),
                 }
                 print(format!("{}\n", job.id).as_bytes());
                 ExitCode::SUCCESS

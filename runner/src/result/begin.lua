@@ -6,6 +6,8 @@
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'done' } end
 local found = redis.call('HMGET', KEYS[3], 'state', 'instance', 'runner', 'attempt', 'started_at', 'history', 'not_before')
 local state, instance, runner, attempt, started_at = unpack(found, 1, 5)
+-- Its result has expired.
+if state == 'done' then return { 'done' } end
 local history = history_of(found[6])
 local not_before = tonumber(found[7] or 0)
 if state == 'running' and instance ~= ARGV[2] then

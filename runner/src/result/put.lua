@@ -1,6 +1,6 @@
 -- Only the first result is stored, and only what is stored is announced.
 -- KEYS: result, state, channel
--- ARGV: result, seconds to keep, attempt, runner, instance, status, prefix of heartbeats
+-- ARGV: result, seconds to keep it, attempt, runner, instance, status, prefix of heartbeats, seconds to keep the state
 local found = redis.call('HMGET', KEYS[2], 'state', 'instance', 'runner')
 if redis.call('EXISTS', KEYS[1]) == 1 then
   if found[1] ~= 'done' or found[2] ~= ARGV[5] then return 'other' end
@@ -15,6 +15,7 @@ if found[1] == 'running' and found[2] ~= ARGV[5] and found[2]
 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('HSET', KEYS[2], 'state', 'done', 'attempt', ARGV[3], 'runner', ARGV[4], 'instance', ARGV[5])
-redis.call('EXPIRE', KEYS[2], ARGV[2])
+redis.call('HDEL', KEYS[2], 'history', 'not_before', 'started_at')
+redis.call('EXPIRE', KEYS[2], ARGV[8])
 redis.call('PUBLISH', KEYS[3], ARGV[6])
 return 'stored'

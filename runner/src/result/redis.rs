@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use glovebox_broker::{Connection, Redis};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{
-    MAX_ATTEMPTS, RESULT_TTL_SECONDS, RUNNERS_KEY, cancel_key, done_channel, output_key,
-    result_key, runner_key, runner_prefix, state_key,
+    MAX_ATTEMPTS, RESULT_TTL_SECONDS, RUNNERS_KEY, STATE_TTL_SECONDS, cancel_key, done_channel,
+    output_key, result_key, runner_key, runner_prefix, state_key,
 };
 use glovebox_schemas::result::{Attempt, JobResult};
 use redis::{RedisError, Script};
@@ -204,7 +204,7 @@ impl RedisStore {
             .arg(self.instance())
             .arg(now.as_millisecond())
             .arg(now.to_string())
-            .arg(RESULT_TTL_SECONDS)
+            .arg(STATE_TTL_SECONDS)
             .arg(MAX_ATTEMPTS)
             .arg(runner_prefix())
             .arg(dead)
@@ -241,7 +241,8 @@ impl RedisStore {
             .arg(&letter.runner)
             .arg(&letter.instance)
             .arg(letter.status)
-            .arg(runner_prefix());
+            .arg(runner_prefix())
+            .arg(STATE_TTL_SECONDS);
         let said: String = self.noted(put.invoke_async(&mut connection.clone()).await)?;
         Ok(match said.as_str() {
             "stored" => Fate::Stored,

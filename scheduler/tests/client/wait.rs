@@ -1,5 +1,4 @@
 //! Waiting for results on a real Redis that misbehaves.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,86 @@
+//! The mark that says that a job is queued, made before the job is sent.
+//!
+//! It must never be made of a job that has run: a result that has expired is no
+//! reason to run the job again.
+
+use std::sync::LazyLock;
+
+use glovebox_schemas::job::{Job, JobId};
+use glovebox_schemas::names::{STATE_TTL_SECONDS, cancel_key, result_key, state_key};
+use redis::Script;
+
+use crate::client::Client;
+use crate::error::ClientError;
+use crate::store::Doing;
+
+/// An id is `new` if nothing at all is known of it, not even that it was cancelled ahead.
+static MARK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('HGET', KEYS[2], 'state') == 'done' then return 'done' end
+local known = redis.call('EXISTS', KEYS[2], KEYS[3])
+if redis.call('HSETNX', KEYS[2], 'state', 'queued') == 1 then
+  redis.call('HSET', KEYS[2], 'enqueued_at', ARGV[1])
+  if ARGV[3] ~= '' then redis.call('HSET', KEYS[2], 'metadata', ARGV[3]) end
+end
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return known == 0 and 'new' or 'known'
+",
+    )
+});
+/// Only what was said here is taken back, and that something was sent is not forgotten: a broker
+/// that refuses a message does not swear that it has not stored it.
+static UNMARK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local said = redis.call('HMGET', KEYS[1], 'state', 'enqueued_at')
+if said[1] == 'queued' and said[2] == ARGV[1] then redis.call('HDEL', KEYS[1], 'state') end
+return 0
+",
+    )
+});
+
+/// What was known of an id before it was marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nothing.
+    New,
+    /// It was sent before.
+    Sent,
+    /// It has run, or was cancelled.
+    Done,
+}
+
+impl Client {
+    /// Says that a job is queued, unless something is said of it already: an id
+    /// sent twice may be running.
+    pub(crate) async fn mark_queued(&self, job: &Job, now_ms: u64) -> Result<Known, ClientError> {
+        // For whoever cancels it: the result says what the job said.
+        let metadata = match job.metadata.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(&job.metadata).unwrap_or_default(),
+        };
+        let mut mark = MARK.prepare_invoke();
+        mark.key(result_key(&job.id))
+            .key(state_key(&job.id))
+            .key(cancel_key(&job.id))
+            .arg(now_ms)
+            .arg(STATE_TTL_SECONDS)
+            .arg(metadata);
+        let doing = Doing::of(&job.id, "writing the state");
+        let known: String = self.store.run(doing, &mark).await?;
+        Ok(match known.as_str() {
+            "new" => Known::New,
+            "done" => Known::Done,
+            _ => Known::Sent,
+        })
+    }
+
+    /// Takes back what [`mark_queued`](Self::mark_queued) said.
+    pub(crate) async fn unmark_queued(&self, id: &JobId, now_ms: u64) -> Result<(), ClientError> {
+        let mut unmark = UNMARK.prepare_invoke();
+        unmark.key(state_key(id)).arg(now_ms);
+        let doing = Doing::of(id, "taking back the state");
+        self.store.run(doing, &unmark).await
+    }
+}

@@ -1,0 +1,131 @@
+//! A job's result: now, or when it is there.
+//!
+//! The order is what makes waiting safe: subscribe, then look, then listen, and
+//! look again after every message, every lost connection and every two seconds.
+//! A message that went by unheard costs time and never the result. It must never
+//! wait with BLPOP: an abandoned one still takes what it waited for.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use glovebox_broker::{BrokerError, Retry, Service, subscribe, without_password};
+use glovebox_schemas::job::JobId;
+use glovebox_schemas::names::{done_channel, result_key, state_key};
+use glovebox_schemas::result::JobResult;
+use tokio::time::timeout;
+
+use crate::client::Client;
+use crate::error::ClientError;
+use crate::store::Doing;
+
+/// A listening connection whose peer froze says nothing at all: this finds out.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+impl Client {
+    /// The result of a job, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// When Redis fails, when the result cannot be read, and when it was there and has expired.
+    pub async fn result(&self, id: &JobId) -> Result<Option<JobResult>, ClientError> {
+        let doing = Doing::of(id, "reading the result");
+        let mut both = redis::pipe();
+        both.get(result_key(id)).hget(state_key(id), "state");
+        let (stored, state): (Option<Vec<u8>>, Option<String>) =
+            self.store.ask(doing, &both).await?;
+        let stored = match (stored, state.as_deref()) {
+            (None, Some("done")) => {
+                // A result is stored before its state says so: look once more.
+                let mut again = redis::pipe();
+                again.get(result_key(id));
+                let (stored,): (Option<Vec<u8>>,) = self.store.ask(doing, &again).await?;
+                Some(stored.ok_or_else(|| ClientError::ResultExpired { id: id.clone() })?)
+            }
+            (stored, _) => stored,
+        };
+        stored
+            .map(|json| JobResult::from_json(&json))
+            .transpose()
+            .map_err(|source| ClientError::UnreadableResult {
+                id: id.clone(),
+                source,
+            })
+    }
+
+    /// Waits for a job's result; `None` when it is not there within `limit`.
+    ///
+    /// Connections that are lost meanwhile are made again.
+    ///
+    /// # Errors
+    ///
+    /// As [`result`](Self::result), but Redis may fail in between: it is an
+    /// error only at the first look and when time is up.
+    pub async fn wait(
+        &self,
+        id: &JobId,
+        limit: Duration,
+    ) -> Result<Option<JobResult>, ClientError> {
+        let mut trouble = None;
+        let outcome = timeout(limit, async {
+            if let Some(result) = self.result(id).await? {
+                return Ok(result);
+            }
+            self.listen_until_done(id, &mut trouble).await
+        })
+        .await;
+        match (outcome, trouble) {
+            (Ok(outcome), _) => outcome.map(Some),
+            (Err(_), Some(trouble)) => Err(trouble),
+            (Err(_), None) => Ok(None),
+        }
+    }
+
+    /// `trouble` is why Redis does not answer just now, if it does not.
+    async fn listen_until_done(
+        &self,
+        id: &JobId,
+        trouble: &mut Option<ClientError>,
+    ) -> Result<JobResult, ClientError> {
+        let mut retry = Retry::for_servers();
+        loop {
+            let error = match self.listen(id, &mut retry, trouble).await {
+                Err(error) if error.is_temporary() => error,
+                outcome => return outcome,
+            };
+            tracing::debug!(job = %id, %error, "a waiting client lost Redis and will connect again");
+            *trouble = Some(error);
+            tokio::time::sleep(retry.next_delay()).await;
+            if let Ok(Some(result)) = self.result(id).await {
+                return Ok(result);
+            }
+        }
+    }
+
+    /// Listens on one connection until the result is there or the connection is not.
+    async fn listen(
+        &self,
+        id: &JobId,
+        retry: &mut Retry,
+        trouble: &mut Option<ClientError>,
+    ) -> Result<JobResult, ClientError> {
+        let mut subscription = subscribe(&self.store.url, &done_channel(id))
+            .await
+            .map_err(ClientError::broker)?;
+        let mut messages = subscription.on_message();
+        loop {
+            if let Some(result) = self.result(id).await? {
+                return Ok(result);
+            }
+            retry.reset();
+            *trouble = None;
+            if let Ok(None) = timeout(LOOK_AGAIN, messages.next()).await {
+                return Err(ClientError::broker(BrokerError::Lost {
+                    service: Service::Redis,
+                    at: without_password(&self.store.url),
+                    doing: "waiting for a result",
+                    source: "the listening connection ended".into(),
+                }));
+            }
+        }
+    }
+}

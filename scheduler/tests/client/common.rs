@@ -1,0 +1,86 @@
+//! What the tests of the client share: a lane's queue as a runner makes it, jobs, and looks into both servers.
+
+use std::time::Duration;
+
+use glovebox_broker::{connect_amqp, connect_redis, declare};
+use glovebox_schemas::job::Job;
+use glovebox_schemas::names::{FIRST_COPY_HEADER, queue, result_key, state_key};
+use glovebox_schemas::result::JobResult;
+use lapin::message::BasicGetMessage;
+use lapin::options::{BasicGetOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection};
+
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// What a runner does first: the queue of the default lane is there. The connection must be kept.
+pub(crate) async fn runner_of(amqp_url: &str) -> (Connection, Channel) {
+    let connection = connect_amqp(amqp_url, "test runner", HEARTBEAT)
+        .await
+        .unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    declare(&channel, &["default"]).await.unwrap();
+    (connection, channel)
+}
+
+/// Takes the next message of a queue.
+pub(crate) async fn next(channel: &Channel, queue: &str) -> Option<BasicGetMessage> {
+    let options = BasicGetOptions { no_ack: true };
+    channel.basic_get(queue.into(), options).await.unwrap()
+}
+
+/// Takes the next job of the default lane and tells whether it is marked as the first copy.
+pub(crate) async fn is_first_copy(channel: &Channel) -> Option<bool> {
+    let message = next(channel, &queue("default")).await?;
+    let headers = message.properties.headers().clone().unwrap_or_default();
+    let mark = headers.inner().get(FIRST_COPY_HEADER).cloned();
+    assert!(
+        matches!(mark, None | Some(AMQPValue::Boolean(true))),
+        "{mark:?}"
+    );
+    Some(mark.is_some())
+}
+
+/// Waits until that many jobs are in the default lane's queue.
+pub(crate) async fn arrived(channel: &Channel, jobs: u32) {
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    loop {
+        let lane = queue("default");
+        let asked = channel.queue_declare(lane.into(), passive, FieldTable::default());
+        if asked.await.unwrap().message_count() >= jobs {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(crate) fn hello() -> Job {
+    let mut job = Job::new("python");
+    job.code = Some("print('hello')".to_owned());
+    job
+}
+
+/// What a runner does last.
+pub(crate) async fn store_result(redis_url: &str, result: &JobResult) {
+    let mut redis = connect_redis(redis_url).await.unwrap();
+    let () = redis::cmd("SET")
+        .arg(result_key(&result.id))
+        .arg(result.to_json())
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+}
+
+/// Writes fields of a job's state, as a runner or another client would.
+pub(crate) async fn say(redis_url: &str, job: &Job, fields: &[&str]) {
+    let mut redis = connect_redis(redis_url).await.unwrap();
+    let () = redis::cmd("HSET")
+        .arg(state_key(&job.id))
+        .arg(fields)
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+}

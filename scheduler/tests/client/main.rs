@@ -1,0 +1,8 @@
+//! The client on a real RabbitMQ and a real Redis, well and ill.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cancel;
+mod common;
+mod publish;
+mod submit;
+mod wait;
