@@ -4,5 +4,7 @@
 //! after that, and nothing is left. Must never wait for time to pass where there is something to wait for.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broker;
 mod common;
+mod frozen;
 mod stages;
