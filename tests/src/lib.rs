@@ -39,6 +39,6 @@ pub use self::redis::Redis;
 pub use binary::glovebox_bin;
 pub use fleet::Fleet;
 pub use rabbit::Rabbit;
-pub use runner::Runner;
+pub use runner::{How, Runner};
 pub use sentinel::{MASTER, Sentinel};
 pub use services::Services;

@@ -19,6 +19,19 @@ use crate::fleet::PATIENCE;
 use crate::processes::Process;
 use crate::services::Services;
 
+/// How a runner is started.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How<'a> {
+    /// Instead of `glovebox`, with the same arguments.
+    pub program: Option<&'a str>,
+    /// A command that runs the rest of its arguments, such as `prlimit` with its options.
+    pub through: &'a [&'a str],
+    /// Besides `--name`.
+    pub arguments: &'a [&'a str],
+    /// Variables of the environment.
+    pub variables: &'a [(&'a str, &'a str)],
+}
+
 /// A running `glovebox runner`.
 #[derive(Debug)]
 pub struct Runner {
@@ -43,7 +56,13 @@ impl Runner {
     ///
     /// When the binary is not built.
     pub fn spawn(services: &Services, arguments: &[&str]) -> anyhow::Result<Self> {
-        Self::spawn_with(services, arguments, &[])
+        Self::start(
+            services,
+            How {
+                arguments,
+                ..How::default()
+            },
+        )
     }
 
     /// The same with variables in its environment.
@@ -56,18 +75,39 @@ impl Runner {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
+        Self::start(
+            services,
+            How {
+                arguments,
+                variables,
+                ..How::default()
+            },
+        )
+    }
+
+    /// Starts one in whichever way. It is not ready yet.
+    ///
+    /// # Errors
+    ///
+    /// When the binary is not built.
+    pub fn start(services: &Services, how: How<'_>) -> anyhow::Result<Self> {
+        let program = match how.program {
+            Some(program) => program.into(),
+            None => glovebox_bin()?,
+        };
         let name = format!("test-{}", uuid::Uuid::now_v7().simple());
         // With the thread that starts it, so that a killed test leaves nothing.
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
-            .arg(glovebox_bin()?)
+            .args(how.through)
+            .arg(program)
             .args(["runner", "--name", &name])
-            .args(arguments)
+            .args(how.arguments)
             .env("GLOVEBOX_AMQP_URL", &services.amqp_url)
             .env("GLOVEBOX_REDIS_URL", &services.redis_url)
             .env_remove("GLOVEBOX_LOG")
             .env("NO_COLOR", "1")
-            .envs(variables.iter().copied())
+            .envs(how.variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -1,0 +1,116 @@
+//! `faulty`: takes the arguments of `glovebox runner`, and dies at a stage of a delivery's way.
+//!
+//! `FAULTY_STAGE` names the stage, `FAULTY_AT` which time it is reached (1 if absent), `FAULTY_WHAT` what happens
+//! then: `kill` (the worker kills itself) or `freeze` (it stops, and whoever started it goes on from there). Before
+//! it happens, `faulty: STAGE` is logged.
+//!
+//! Must never be shipped, and must be a runner like any other until that moment.
+
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use glovebox_cell::{AllowMissing, WardenConfig, supervise};
+use glovebox_policies::Catalog;
+use glovebox_runner::{RunnerConfig, Stage, Wanted, prepare, run};
+use nix::sys::signal::{Signal, raise};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// What happens where and when.
+struct Fault {
+    stage: Stage,
+    at: u32,
+    signal: Signal,
+}
+
+static FAULT: OnceLock<Fault> = OnceLock::new();
+static REACHED: AtomicU32 = AtomicU32::new(0);
+
+fn main() -> anyhow::Result<ExitCode> {
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .with(Targets::from_str("info,lapin=off")?)
+        .init();
+    FAULT
+        .set(fault()?)
+        .map_err(|_| anyhow!("there is one fault"))?;
+    let config = config()?;
+    let (languages, blueprints) = prepare(Catalog::load(None)?, Vec::new(), &Wanted::Everything)?;
+    let warden = WardenConfig {
+        blueprints,
+        slots: config.slots,
+        uid_base: None,
+        allow_missing: AllowMissing::default(),
+    };
+    let code = supervise(&warden, move |link| match run(link, languages, config) {
+        Ok(()) => 0,
+        Err(error) => {
+            tracing::error!(%error, "ended");
+            1
+        }
+    })?;
+    Ok(ExitCode::from(u8::try_from(code)?))
+}
+
+fn fault() -> anyhow::Result<Fault> {
+    let stage = std::env::var("FAULTY_STAGE").context("FAULTY_STAGE names the stage")?;
+    let at = std::env::var("FAULTY_AT").map_or(Ok(1), |at| at.parse());
+    Ok(Fault {
+        stage: Stage::ALL
+            .into_iter()
+            .find(|known| format!("{known:?}") == stage)
+            .with_context(|| format!("there is no stage {stage:?}"))?,
+        at: at.context("FAULTY_AT is no number")?,
+        signal: match std::env::var("FAULTY_WHAT").as_deref() {
+            Ok("freeze") => Signal::SIGSTOP,
+            _ => Signal::SIGKILL,
+        },
+    })
+}
+
+/// As `glovebox runner` reads it, but of what a test passes only.
+fn config() -> anyhow::Result<RunnerConfig> {
+    let mut config = RunnerConfig {
+        name: String::new(),
+        slots: 1,
+        lanes: Vec::new(),
+        amqp_url: std::env::var("GLOVEBOX_AMQP_URL")?,
+        redis_url: std::env::var("GLOVEBOX_REDIS_URL")?,
+        drain: Duration::from_secs(30),
+        watch: fail_at,
+    };
+    let mut arguments = std::env::args().skip_while(|argument| !argument.starts_with("--"));
+    while let Some(name) = arguments.next() {
+        let value = arguments
+            .next()
+            .with_context(|| format!("{name} has no value"))?;
+        match name.as_str() {
+            "--name" => config.name = value,
+            "--slots" => config.slots = value.parse()?,
+            "--lane" => config.lanes.push(value),
+            "--drain" => config.drain = Duration::from_secs(value.parse()?),
+            _ => return Err(anyhow!("{name} is not known here")),
+        }
+    }
+    if config.lanes.is_empty() {
+        config
+            .lanes
+            .push(glovebox_schemas::names::DEFAULT_LANE.to_owned());
+    }
+    Ok(config)
+}
+
+fn fail_at(stage: Stage) {
+    let Some(fault) = FAULT.get().filter(|fault| fault.stage == stage) else {
+        return;
+    };
+    if REACHED.fetch_add(1, Ordering::Relaxed) + 1 == fault.at {
+        tracing::info!("faulty: {stage:?}");
+        raise(fault.signal).unwrap_or_else(|error| tracing::error!(%error, "not even that"));
+    }
+}
