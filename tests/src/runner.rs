@@ -3,14 +3,18 @@
 //! It must never outlive the test: it dies with the thread that started it, and
 //! dropping it waits until the last of its processes is gone.
 
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -30,6 +34,10 @@ pub struct How<'a> {
     pub arguments: &'a [&'a str],
     /// Variables of the environment.
     pub variables: &'a [(&'a str, &'a str)],
+    /// Its name; a new one if absent.
+    pub name: Option<&'a str>,
+    /// The folder for its spool; one of its own if absent.
+    pub spool: Option<&'a Path>,
 }
 
 /// A running `glovebox runner`.
@@ -38,6 +46,8 @@ pub struct Runner {
     /// As in results and in Redis.
     pub name: String,
     child: Child,
+    /// Removed after it.
+    _spool: TempDir,
     log: watch::Receiver<Log>,
     reader: Option<JoinHandle<()>>,
 }
@@ -95,7 +105,13 @@ impl Runner {
             Some(program) => program.into(),
             None => glovebox_bin()?,
         };
-        let name = format!("test-{}", uuid::Uuid::now_v7().simple());
+        let name = how.name.map_or_else(
+            || format!("test-{}", uuid::Uuid::now_v7().simple()),
+            str::to_owned,
+        );
+        let spool = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o755))
+            .tempdir()?;
         // With the thread that starts it, so that a killed test leaves nothing.
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
@@ -106,6 +122,7 @@ impl Runner {
             .env("GLOVEBOX_AMQP_URL", &services.amqp_url)
             .env("GLOVEBOX_REDIS_URL", &services.redis_url)
             .env_remove("GLOVEBOX_LOG")
+            .env("GLOVEBOX_SPOOL", how.spool.unwrap_or(spool.path()))
             .env("NO_COLOR", "1")
             .envs(how.variables.iter().copied())
             .stdin(Stdio::null())
@@ -132,6 +149,7 @@ impl Runner {
         Ok(Self {
             name,
             child,
+            _spool: spool,
             log,
             reader: Some(reader),
         })

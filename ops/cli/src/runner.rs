@@ -64,6 +64,11 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
             fail(USAGE, &error, "give each runner a --name of its own");
             i32::from(USAGE)
         }
+        Err(error @ RunnerError::Spool(_)) => {
+            let mend = "every folder above it must be passable for all (chmod o+x)";
+            fail(HOST, &error, mend);
+            i32::from(HOST)
+        }
         Err(RunnerError::Launch(error)) => {
             isolation::fail_launch(&error);
             i32::from(HOST)

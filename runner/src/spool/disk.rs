@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,14 +44,12 @@ struct Document {
 /// # Errors
 /// When a folder can't be made or given.
 pub fn claim(base: &Path, name: &str, owner: Option<u32>) -> io::Result<(PathBuf, fs::File)> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let make = |path: &Path, mode| {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(mode).create(path)
-    };
-    make(base, 0o755)?;
+    make_reachable(base)?;
     let own = base.join(name);
-    make(&own, 0o700)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&own)?;
     let lock = fs::File::open(&own)?;
     lock.try_lock()?;
     for other in fs::read_dir(base)?.flatten() {
@@ -63,6 +62,22 @@ pub fn claim(base: &Path, name: &str, owner: Option<u32>) -> io::Result<(PathBuf
         std::os::unix::fs::lchown(file.path(), owner, owner)?;
     }
     Ok((own, lock))
+}
+
+/// Makes a folder that the worker can pass, whatever the umask: it is nobody's user there.
+fn make_reachable(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_reachable(parent)?;
+    }
+    match fs::create_dir(path) {
+        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(0o755)),
+        // Another runner was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Takes over the files of a runner that is gone: one that lives holds a lock on its folder (flock(2)).

@@ -13,9 +13,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use glovebox_cell::{AllowMissing, WardenConfig, supervise};
+use glovebox_cell::{AllowMissing, WardenConfig, supervise, worker_id};
 use glovebox_policies::Catalog;
-use glovebox_runner::{RunnerConfig, Stage, Wanted, prepare, run};
+use glovebox_runner::{
+    Durability, RunnerConfig, SpoolConfig, Stage, Wanted, claim_spool, prepare, run,
+};
 use nix::sys::signal::{Signal, raise};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -39,7 +41,10 @@ fn main() -> anyhow::Result<ExitCode> {
     FAULT
         .set(fault()?)
         .map_err(|_| anyhow!("there is one fault"))?;
-    let config = config()?;
+    let mut config = config()?;
+    let owner = worker_id(None);
+    let (folder, _lock) = claim_spool(&config.spool.folder, &config.name, owner)?;
+    config.spool.folder = folder;
     let (languages, blueprints) = prepare(Catalog::load(None)?, Vec::new(), &Wanted::Everything)?;
     let warden = WardenConfig {
         blueprints,
@@ -82,6 +87,14 @@ fn config() -> anyhow::Result<RunnerConfig> {
         amqp_url: std::env::var("GLOVEBOX_AMQP_URL")?,
         redis_url: std::env::var("GLOVEBOX_REDIS_URL")?,
         drain: Duration::from_secs(30),
+        spool: SpoolConfig {
+            folder: std::env::var_os("GLOVEBOX_SPOOL")
+                .context("GLOVEBOX_SPOOL")?
+                .into(),
+            memory: 64 << 20,
+            disk: 1 << 30,
+        },
+        durability: Durability::default(),
         watch: fail_at,
     };
     let mut arguments = std::env::args().skip_while(|argument| !argument.starts_with("--"));
