@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Private servers: one RabbitMQ or one Redis, in a folder, on free ports of
+# Private servers: one RabbitMQ, one Redis or one Sentinel of Redis, in a folder, on free ports of
 # 127.0.0.1, ended by process id. ops/test, ops/up and the tests' harness all
 # start their servers here and nowhere else.
 #
@@ -9,7 +9,7 @@
 #
 # Sourced, it gives the functions below. Run as
 #
-#     servers.sh supervise rabbitmq|redis DIR
+#     servers.sh supervise rabbitmq|redis|sentinel DIR
 #
 # it starts one server, prints `ready URL` (or `failed WHY`, and ends), and then obeys the lines of its
 # standard input, answering each with `ok` or `failed WHY`: `kill` (as a crash
@@ -245,6 +245,25 @@ redis_start() {
     )
 }
 
+# sentinel_start DIR: in the background, watching over nothing yet (SENTINEL MONITOR tells it what).
+sentinel_start() {
+    local dir=$1 port
+    mkdir -p "$dir"
+    if [[ ! -f $dir/port ]]; then
+        port=$(free_port)
+        echo "$port" >"$dir/port"
+        echo "redis://127.0.0.1:$port" >"$dir/url"
+        # It writes what it learns into this file, and reads it at its next start.
+        printf '%s\n' "port $port" 'bind 127.0.0.1' "dir $dir" >"$dir/sentinel.conf"
+    fi
+    (
+        setsid redis-server "$dir/sentinel.conf" --sentinel >>"$dir/log" 2>&1 </dev/null &
+        proc_stamp $! >"$dir/pids"
+    )
+}
+
+sentinel_probe() { redis_probe "$1"; }
+
 # --- one server under supervision --------------------------------------------
 
 supervise() {
@@ -281,10 +300,10 @@ supervise() {
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
     set -euo pipefail
     case "$# ${1-} ${2-}" in
-        '3 supervise rabbitmq' | '3 supervise redis') supervise "$2" "$3" ;;
+        '3 supervise rabbitmq' | '3 supervise redis' | '3 supervise sentinel') supervise "$2" "$3" ;;
         '3 vhost '*) rabbitmq_vhost "$2" "$3" ;;
         *)
-            echo "usage: servers.sh supervise rabbitmq|redis DIR; servers.sh vhost DIR NAME" >&2
+            echo "usage: servers.sh supervise rabbitmq|redis|sentinel DIR; servers.sh vhost DIR NAME" >&2
             exit 2
             ;;
     esac

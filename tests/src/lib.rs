@@ -4,7 +4,7 @@
 //! as real processes, all on [`Services::isolated`]: a virtual host of the test's
 //! own and a Redis, on servers that are shared for speed. A test that
 //! kills, freezes, fills or flushes a server starts its own: [`Rabbit::start`],
-//! [`Redis::start`].
+//! [`Redis::start`], [`Failover::start`].
 //!
 //! [`probe::Probe`] is a program that tries to break out, [`bait::Bait`] what it is after.
 //! [`site::Site`] is what a job reaches through the gate, [`policies::Policies`] opens it.
@@ -17,6 +17,7 @@ pub mod bait;
 mod binary;
 pub mod cli;
 mod ended;
+mod failover;
 pub mod fleet;
 pub mod limits;
 pub mod network;
@@ -35,6 +36,7 @@ mod supervised;
 
 pub use self::redis::Redis;
 pub use binary::glovebox_bin;
+pub use failover::{Failover, MASTER, Sentinel};
 pub use fleet::Fleet;
 pub use rabbit::Rabbit;
 pub use runner::Runner;

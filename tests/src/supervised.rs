@@ -35,7 +35,7 @@ struct Pipes {
 }
 
 impl Supervised {
-    /// Starts a server and waits until it answers. `kind` is `rabbitmq` or `redis`.
+    /// Starts a server and waits until it answers. `kind` is `rabbitmq`, `redis` or `sentinel`.
     pub(crate) fn start(kind: &'static str) -> anyhow::Result<Self> {
         // The supervisor removes the folder: it outlives us.
         let dir = tempfile::Builder::new()
