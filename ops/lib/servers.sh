@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Private servers: one RabbitMQ or one Redis, in a folder, on free ports of
+# Private servers: one RabbitMQ, one Redis or one Sentinel of Redis, in a folder, on free ports of
 # 127.0.0.1, ended by process id. ops/test, ops/up and the tests' harness all
 # start their servers here and nowhere else.
 #

@@ -17,6 +17,7 @@ pub mod bait;
 mod binary;
 pub mod cli;
 mod ended;
+pub mod failover;
 pub mod fleet;
 pub mod limits;
 pub mod network;

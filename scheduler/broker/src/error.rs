@@ -4,6 +4,8 @@
 //! not repeated; the mend stands apart in [`BrokerError::hint`]. No message may
 //! hold a password.
 
+mod hint;
+
 use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +18,15 @@ use crate::url::without_password;
 /// The underlying failure of a [`BrokerError`].
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// One of the two servers that Glovebox needs.
+/// One of the servers that Glovebox needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// The broker of jobs.
     RabbitMq,
     /// The store of results.
     Redis,
+    /// What knows the store's master.
+    Sentinel,
 }
 
 impl Service {
@@ -31,7 +35,7 @@ impl Service {
     pub fn variable(self) -> &'static str {
         match self {
             Self::RabbitMq => "GLOVEBOX_AMQP_URL",
-            Self::Redis => "GLOVEBOX_REDIS_URL",
+            Self::Redis | Self::Sentinel => "GLOVEBOX_REDIS_URL",
         }
     }
 
@@ -41,6 +45,7 @@ impl Service {
         match self {
             Self::RabbitMq => "amqp://guest:guest@127.0.0.1:5672/%2f",
             Self::Redis => "redis://127.0.0.1:6379/0",
+            Self::Sentinel => "redis+sentinel://127.0.0.1:26379/mymaster/0",
         }
     }
 }
@@ -50,6 +55,7 @@ impl fmt::Display for Service {
         f.write_str(match self {
             Self::RabbitMq => "RabbitMQ",
             Self::Redis => "Redis",
+            Self::Sentinel => "Redis Sentinel",
         })
     }
 }
@@ -132,6 +138,25 @@ pub enum BrokerError {
         at: String,
     },
 
+    /// Not one of the Sentinels could be asked.
+    #[error("no Sentinel of {at} could be asked for the master")]
+    NoSentinel {
+        /// Their URL without passwords.
+        at: String,
+        /// Why the first of them could not.
+        #[source]
+        source: Box<BrokerError>,
+    },
+
+    /// The Sentinels answer, and do not know the name.
+    #[error("the Sentinels of {at} know no master {name:?}")]
+    UnknownMaster {
+        /// Their URL without passwords.
+        at: String,
+        /// The master's name.
+        name: String,
+    },
+
     /// The connection stood and was then refused or lost.
     #[error("{service} at {at} ended the connection while {doing}")]
     Lost {
@@ -203,59 +228,23 @@ impl BrokerError {
         Some(shared)
     }
 
-    /// What to do about it, in one line.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Url { service, .. } => format!(
-                "set {} to something like {}",
-                service.variable(),
-                service.example_url()
-            ),
-            Self::Unreachable { service, .. } => format!(
-                "is {service} running, and are host and port in {} right? `ops/up` starts one here",
-                service.variable()
-            ),
-            Self::Silent { service, .. } => format!(
-                "the port is open but mute: is it {service}'s, and is the server not frozen or overloaded?"
-            ),
-            Self::NotTheService { service, .. } => format!(
-                "another program listens there: check the port in {}",
-                service.variable()
-            ),
-            Self::Credentials { service, .. } => format!(
-                "check user and password in {} (special characters are percent-encoded)",
-                service.variable()
-            ),
-            Self::VirtualHost { vhost, .. } => format!(
-                "`rabbitmqctl add_vhost '{vhost}'` and `rabbitmqctl set_permissions -p '{vhost}' USER '.*' '.*' '.*'`, or another path in GLOVEBOX_AMQP_URL (%2f is the virtual host /)"
-            ),
-            Self::ReadOnly { .. } => {
-                "set GLOVEBOX_REDIS_URL to the master; `redis-cli ROLE` on this one names it"
-                    .to_owned()
-            }
-            Self::Lost { service, .. } => {
-                format!("trying again may do; if not, {service}'s log says why")
-            }
-            Self::OtherSettings { kind, name, .. } => format!(
-                "drain the {kind} and delete it (`rabbitmqctl delete_queue {name}` for a queue); it is declared anew at the next connect"
-            ),
-            Self::Declare { .. } => {
-                "the user needs configure, write and read permission on glovebox.*".to_owned()
-            }
-        }
-    }
-
     /// True when waiting may mend it, false when someone has to change something.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Unreachable { .. }
-                | Self::Silent { .. }
-                | Self::ReadOnly { .. }
-                | Self::Lost { .. }
-        )
+            | Self::Silent { .. }
+            | Self::ReadOnly { .. }
+            | Self::Lost { .. } => true,
+            Self::NoSentinel { source, .. } => source.is_temporary(),
+            Self::Url { .. }
+            | Self::NotTheService { .. }
+            | Self::Credentials { .. }
+            | Self::VirtualHost { .. }
+            | Self::UnknownMaster { .. }
+            | Self::OtherSettings { .. }
+            | Self::Declare { .. } => false,
+        }
     }
 }
 

@@ -1,102 +1,91 @@
-//! One connection to Redis: made within a limit, and checked before it is used.
-//!
-//! It must never return a connection to something that has not answered PING,
-//! or to a replica: what is written to it is refused, or lost.
+//! The way to Redis: its own address, or Sentinels that know it.
 
 use std::fmt;
-use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, Value};
 
+use super::sentinel::Sentinels;
+use super::server::Server;
 use crate::error::{BrokerError, Service};
-use crate::url::without_password;
 
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// redis-rs gives up after half a second otherwise: too soon for a busy server.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// Where Redis is, and how to log in.
 #[derive(Clone)]
-pub(super) struct Dialer {
-    url: String,
-    client: Client,
+pub(super) enum Dialer {
+    Server(Server),
+    Sentinels(Sentinels),
 }
 
 impl Dialer {
     pub(super) fn new(url: &str) -> Result<Self, BrokerError> {
-        let wrong = |reason| BrokerError::Url {
-            service: Service::Redis,
-            reason,
-        };
-        if url.starts_with("rediss:") {
-            return Err(wrong("this build has no TLS, so rediss:// cannot be used"));
+        if Sentinels::are_in(url) {
+            return Sentinels::new(url).map(Self::Sentinels);
         }
-        let client = Client::open(url)
-            .map_err(|_| wrong("it is not of the form redis://user:password@host:port/0"))?;
-        Ok(Self {
-            url: url.to_owned(),
-            client,
-        })
+        Server::new(Service::Redis, url).map(Self::Server)
+    }
+
+    pub(super) fn may_change(&self) -> bool {
+        matches!(self, Self::Sentinels(_))
     }
 
     pub(super) fn db(&self) -> i64 {
-        self.client.get_connection_info().redis_settings().db()
-    }
-
-    /// A connection to a master.
-    pub(super) async fn dial(&self) -> Result<MultiplexedConnection, BrokerError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(ANSWER_WITHIN));
-        let (connection, role) = self
-            .within(async {
-                let mut connection = self
-                    .client
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await?;
-                let role = look(&mut connection).await?;
-                Ok((connection, role))
-            })
-            .await?;
-        match role {
-            Role::Writable => Ok(connection),
-            Role::Replica => Err(BrokerError::ReadOnly {
-                at: without_password(&self.url),
-            }),
-            Role::NotRedis => Err(BrokerError::NotTheService {
-                service: Service::Redis,
-                at: without_password(&self.url),
-                source: "it answered PING with something else than PONG".into(),
-            }),
+        match self {
+            Self::Server(server) => server.db(),
+            Self::Sentinels(sentinels) => sentinels.db(),
         }
     }
 
-    async fn subscribe(&self, channel: &str) -> Result<PubSub, BrokerError> {
-        self.within(async {
-            let mut subscription = self.client.get_async_pubsub().await?;
-            subscription.subscribe(channel).await?;
-            Ok(subscription)
-        })
-        .await
+    /// A connection to a master, and the address that it leads to.
+    pub(super) async fn dial(&self) -> Result<(MultiplexedConnection, String), BrokerError> {
+        self.first_that(async |server| Ok((server.connect().await?, server.at().to_owned())))
+            .await
     }
 
-    /// Runs the steps of a connection within the limits of one and of its first answer.
-    async fn within<T>(
+    /// Whether the master has changed. An old one that was cut off, or is only just being relieved,
+    /// does not know: it takes writes for ten seconds more, and they are lost.
+    pub(super) async fn leads_elsewhere(&self, at: &str) -> bool {
+        match self {
+            Self::Server(_) => false,
+            Self::Sentinels(sentinels) => sentinels
+                .masters()
+                .await
+                .is_ok_and(|(likeliest, _)| likeliest.at() != at),
+        }
+    }
+
+    pub(super) async fn subscribe(&self, channel: &str) -> Result<PubSub, BrokerError> {
+        self.first_that(async |server| server.subscribe(channel).await)
+            .await
+    }
+
+    /// Tries what may be the master, and keeps the error of the likeliest.
+    async fn first_that<T>(
         &self,
-        steps: impl Future<Output = Result<T, RedisError>>,
+        works: impl AsyncFn(&Server) -> Result<T, BrokerError>,
     ) -> Result<T, BrokerError> {
-        let limit = CONNECT_WITHIN + ANSWER_WITHIN;
-        match tokio::time::timeout(limit, steps).await {
-            Ok(outcome) => outcome.map_err(|error| classify(&self.url, error)),
-            Err(_) => Err(silent(&self.url, limit)),
+        match self {
+            Self::Server(server) => works(server).await,
+            Self::Sentinels(sentinels) => {
+                let (likeliest, others) = sentinels.masters().await?;
+                let failure = match works(&likeliest).await {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error,
+                };
+                for server in &others {
+                    if let Ok(value) = works(server).await {
+                        return Ok(value);
+                    }
+                }
+                Err(failure)
+            }
         }
     }
 }
 
 impl fmt::Debug for Dialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&without_password(&self.url))
+        f.write_str(match self {
+            Self::Server(server) => server.at(),
+            Self::Sentinels(sentinels) => sentinels.at(),
+        })
     }
 }
 
@@ -108,81 +97,7 @@ impl fmt::Debug for Dialer {
 ///
 /// # Errors
 ///
-/// As [`connect_redis`](crate::connect_redis), but a replica will do.
+/// As [`connect_redis`](crate::connect_redis), but a replica will do: it passes on what its master says.
 pub async fn subscribe(url: &str, channel: &str) -> Result<PubSub, BrokerError> {
     Dialer::new(url)?.subscribe(channel).await
-}
-
-enum Role {
-    Writable,
-    Replica,
-    NotRedis,
-}
-
-/// A replica takes writes only if it was told to, and loses them then.
-async fn look(connection: &mut MultiplexedConnection) -> Result<Role, RedisError> {
-    let mut both = redis::pipe();
-    both.cmd("PING").cmd("ROLE").ignore_errors();
-    let answers: Vec<Result<Value, RedisError>> = both.query_async(connection).await?;
-    let mut answers = answers.into_iter();
-    let (ping, role) = (answers.next(), answers.next());
-    match ping.transpose()? {
-        Some(Value::SimpleString(pong)) if pong == "PONG" => {}
-        _ => return Ok(Role::NotRedis),
-    }
-    // A user who may not ask for the role is not refused for that: a replica says so at the first write.
-    let is_replica = matches!(
-        role,
-        Some(Ok(Value::Array(role))) if role.first() == Some(&Value::BulkString(b"slave".to_vec()))
-    );
-    Ok(if is_replica {
-        Role::Replica
-    } else {
-        Role::Writable
-    })
-}
-
-fn silent(url: &str, limit: Duration) -> BrokerError {
-    BrokerError::Silent {
-        service: Service::Redis,
-        at: without_password(url),
-        seconds: limit.as_secs(),
-    }
-}
-
-fn classify(url: &str, error: RedisError) -> BrokerError {
-    let service = Service::Redis;
-    let at = without_password(url);
-    if error.is_timeout() {
-        return silent(url, CONNECT_WITHIN);
-    }
-    let wrong_password = error.kind() == ErrorKind::AuthenticationFailed
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
-    let source = Box::new(error);
-    match source.kind() {
-        _ if wrong_password => BrokerError::Credentials {
-            service,
-            at,
-            source,
-        },
-        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => BrokerError::NotTheService {
-            service,
-            at,
-            // What the parser says has several lines, with a stranger's bytes in them.
-            source: "its answer is not of Redis's protocol".into(),
-        },
-        ErrorKind::Io if !source.is_connection_dropped() || source.is_connection_refusal() => {
-            BrokerError::Unreachable {
-                service,
-                at,
-                source,
-            }
-        }
-        _ => BrokerError::Lost {
-            service,
-            at,
-            doing: "logging in",
-            source,
-        },
-    }
 }

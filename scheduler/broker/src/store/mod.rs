@@ -8,16 +8,18 @@
 //! knows), wait without a limit, or hand out a connection to a server that
 //! would refuse to write.
 
+mod connection;
 mod dial;
+mod sentinel;
+mod server;
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
+use redis::aio::ConnectionLike;
+use redis::{Cmd, Pipeline, RedisError, RedisFuture, Value};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -25,6 +27,7 @@ use self::dial::Dialer;
 use crate::Retry;
 use crate::error::BrokerError;
 
+pub use self::connection::Connection;
 pub use self::dial::subscribe;
 
 /// After a failed attempt nobody makes another one for about this long: what
@@ -32,35 +35,35 @@ pub use self::dial::subscribe;
 const HOLD_OFF: Duration = Duration::from_millis(150);
 const LONGEST_HOLD_OFF: Duration = Duration::from_millis(500);
 
-/// What a server says that will not do for us any longer, though it answers:
-/// it is a replica now, has lost its master, or has just been started.
-const NO_MASTER: [&str; 6] = [
-    "READONLY",
-    "MASTERDOWN",
-    "LOADING",
-    "CLUSTERDOWN",
-    "MOVED",
-    "UNBLOCKED",
-];
+/// How often Sentinels are asked whether the master is another one by now, while there are commands.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Connects to Redis and checks that it is one that can be written to.
+///
+/// `url` is `redis://[[user]:password@]host[:port][/db]`, or, where Sentinels watch over it,
+/// `redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/name[/db]`: the hosts are the
+/// Sentinels', at port 26379 if none is given, the name is what they call the master, user and password are the
+/// master's. Sentinels that want a login of their own get it from the parameters `sentinel_password`
+/// and `sentinel_user`. They are asked anew at each connect.
 ///
 /// # Errors
 ///
 /// A [`BrokerError`] that tells a wrong URL, a server out of reach, a mute or a
-/// foreign one and wrong credentials apart.
+/// foreign one, wrong credentials, a replica, Sentinels out of reach and a name
+/// that they do not know apart.
 pub async fn connect_redis(url: &str) -> Result<Redis, BrokerError> {
     let dialer = Dialer::new(url)?;
-    let first = dialer.dial().await?;
-    Ok(Redis::new(dialer, Some(first)))
+    let (first, at) = dialer.dial().await?;
+    Ok(Redis::new(dialer, Some(Connection::new(first, at))))
 }
 
 /// A handle on Redis; its clones share one connection.
 ///
 /// A connection that breaks, gives no answer for five seconds, or leads to a
 /// server that is no master any more is given up: the command that met this
-/// fails, and the next one connects anew, within eight seconds. However many
-/// come at once, they make one attempt and share its outcome.
+/// fails, and the next one connects anew, within eight seconds a server. However many
+/// come at once, they make one attempt and share its outcome. With Sentinels, a
+/// change of the master is also noticed within a second of the next command.
 #[derive(Clone)]
 pub struct Redis(Arc<Shared>);
 
@@ -72,6 +75,7 @@ struct Shared {
 
 struct Slot {
     current: Option<Connection>,
+    asked: Instant,
     failure: Option<Failure>,
     retry: Retry,
 }
@@ -91,9 +95,10 @@ impl Redis {
         Ok(Self::new(Dialer::new(url)?, None))
     }
 
-    fn new(dialer: Dialer, first: Option<MultiplexedConnection>) -> Self {
+    fn new(dialer: Dialer, current: Option<Connection>) -> Self {
         let slot = Slot {
-            current: first.map(Connection::new),
+            current,
+            asked: Instant::now(),
             failure: None,
             retry: Retry::new(HOLD_OFF, LONGEST_HOLD_OFF),
         };
@@ -117,8 +122,12 @@ impl Redis {
     /// When there is none; [`BrokerError::behind`] tells why.
     pub async fn connection(&self) -> Result<Connection, RedisError> {
         let mut slot = self.0.slot.lock().await;
-        if let Some(connection) = slot.current.as_ref().filter(|it| !it.is_forgotten()) {
-            return Ok(connection.clone());
+        if let Some(connection) = slot.current.clone().filter(|it| !it.is_forgotten()) {
+            if self.0.dialer.may_change() && slot.asked.elapsed() >= ASK_AGAIN {
+                slot.asked = Instant::now();
+                self.ask_again(&connection);
+            }
+            return Ok(connection);
         }
         slot.current = None;
         if let Some(failure) = &slot.failure
@@ -127,10 +136,12 @@ impl Redis {
             return Err(wrapped(&failure.error));
         }
         match self.0.dialer.dial().await {
-            Ok(connection) => {
+            Ok((connection, at)) => {
                 slot.failure = None;
                 slot.retry.reset();
-                Ok(slot.current.insert(Connection::new(connection)).clone())
+                slot.asked = Instant::now();
+                let connection = Connection::new(connection, at);
+                Ok(slot.current.insert(connection).clone())
             }
             Err(error) => {
                 let error = Arc::new(error);
@@ -141,105 +152,21 @@ impl Redis {
             }
         }
     }
+
+    /// Nobody waits for the answer: it comes in time for one of the next commands.
+    fn ask_again(&self, connection: &Connection) {
+        let (dialer, state) = (self.0.dialer.clone(), connection.state());
+        tokio::spawn(async move {
+            if dialer.leads_elsewhere(&state.at).await {
+                state.forget();
+            }
+        });
+    }
 }
 
 /// redis-rs has one type of error, and what uses a connection expects it.
 fn wrapped(error: &Arc<BrokerError>) -> RedisError {
     io::Error::new(io::ErrorKind::NotConnected, Arc::clone(error)).into()
-}
-
-/// One connection: what is sent through it, and through its clones, reaches one
-/// server in this order.
-#[derive(Clone)]
-pub struct Connection {
-    inner: MultiplexedConnection,
-    forgotten: Arc<AtomicBool>,
-}
-
-impl Connection {
-    fn new(inner: MultiplexedConnection) -> Self {
-        Self {
-            inner,
-            forgotten: Arc::default(),
-        }
-    }
-
-    /// The handle that it came from will not use it again.
-    pub fn forget(&self) {
-        self.forgotten.store(true, Ordering::Release);
-    }
-
-    fn is_forgotten(&self) -> bool {
-        self.forgotten.load(Ordering::Acquire)
-    }
-
-    fn forget_if(&self, is_of_no_use: bool) {
-        if is_of_no_use {
-            self.forget();
-        }
-    }
-}
-
-/// A timeout counts: the peer may be frozen, and what comes late would be the
-/// answer to something else.
-fn ends_the_connection(error: &RedisError) -> bool {
-    match error.kind() {
-        ErrorKind::Io | ErrorKind::Parse => true,
-        _ => error
-            .clone()
-            .into_server_errors()
-            .is_some_and(|errors| errors.iter().any(|(_, error)| says_no_master(error.code()))),
-    }
-}
-
-fn says_no_master(code: &str) -> bool {
-    NO_MASTER.contains(&code)
-}
-
-/// A server's refusal arrives as a value here.
-fn refuses(value: &Value) -> bool {
-    match value {
-        Value::ServerError(error) => says_no_master(error.code()),
-        // What a transaction answers.
-        Value::Array(values) => values.iter().any(refuses),
-        _ => false,
-    }
-}
-
-impl ConnectionLike for Connection {
-    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move {
-            let outcome = self.inner.req_packed_command(command).await;
-            self.forget_if(match &outcome {
-                Ok(value) => refuses(value),
-                Err(error) => ends_the_connection(error),
-            });
-            outcome
-        })
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        commands: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            let outcome = self
-                .inner
-                .req_packed_commands(commands, offset, count)
-                .await;
-            self.forget_if(match &outcome {
-                Ok(values) => values.iter().any(refuses),
-                Err(error) => ends_the_connection(error),
-            });
-            outcome
-        })
-    }
-
-    fn get_db(&self) -> i64 {
-        self.inner.get_db()
-    }
 }
 
 impl ConnectionLike for Redis {
@@ -272,13 +199,5 @@ impl ConnectionLike for Redis {
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Redis").field(&self.0.dialer).finish()
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("forgotten", &self.forgotten)
-            .finish_non_exhaustive()
     }
 }
