@@ -229,7 +229,7 @@ impl Pipeline {
     async fn publish(&self, delivery: &Delivery, result: JobResult) -> Fate {
         (self.watch)(Stage::Judged);
         let result = delivery.stamp(result);
-        let put = self.store.put(&result);
+        let put = self.store.put(&result, delivery.bytes_held());
         tokio::pin!(put);
         let stored = tokio::select! {
             stored = &mut put => stored,

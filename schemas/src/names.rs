@@ -109,6 +109,13 @@ pub fn is_environment(text: &str) -> bool {
         && text.bytes().all(|b| plain(b) || b"._-".contains(&b))
 }
 
+/// Whether `text` can name a runner: it becomes a key and a folder's name.
+#[must_use]
+pub fn is_runner_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    (1..=100).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.')
+}
+
 /// The header that carries when a job was handed over, in milliseconds since 1970: AMQP's own timestamp has seconds only.
 pub const ENQUEUED_AT_HEADER: &str = "x-enqueued-at-ms";
 

@@ -9,7 +9,7 @@ use glovebox_cell::{supervise, worker_id};
 use glovebox_runner::{
     Durability, RunnerConfig, RunnerError, SpoolConfig, Wanted, claim_spool, run as work,
 };
-use glovebox_schemas::names::is_lane;
+use glovebox_schemas::names::{is_lane, is_runner_name};
 
 use crate::args::RunnerArgs;
 use crate::isolation;
@@ -25,6 +25,12 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     if let Some(lane) = args.lanes.iter().find(|lane| !is_lane(lane)) {
         note(&format!(
             "--lane {lane:?} is not a lane: 1 to 32 small letters, digits and hyphens"
+        ));
+        return Err(ExitCode::from(USAGE));
+    }
+    if let Some(name) = args.name.as_deref().filter(|name| !is_runner_name(name)) {
+        note(&format!(
+            "--name {name:?} can't name a runner: 1 to 100 letters, digits, '.', '_' and '-', not '.' first"
         ));
         return Err(ExitCode::from(USAGE));
     }

@@ -64,6 +64,11 @@ impl Delivery {
         })
     }
 
+    /// What it and its job take in memory until it is settled, roughly.
+    pub(crate) fn bytes_held(&self) -> u64 {
+        self.body.len() as u64 * 2 + 4096
+    }
+
     /// Adds to a result what only the message knows.
     pub(crate) fn stamp(&self, mut result: JobResult) -> JobResult {
         result.times.enqueued_at = self.enqueued_at;

@@ -19,7 +19,31 @@ use crate::result::{Before, Store};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How many deliveries are parked, by lane.
-pub(crate) type Parked = HashMap<String, usize>;
+pub(crate) type Parked = HashMap<String, Count>;
+
+/// The parked deliveries of one lane.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Count {
+    /// Those whose jobs wait to be started.
+    pub(crate) waiting: usize,
+    /// Those whose results wait to be stored.
+    pub(crate) done: usize,
+}
+
+impl Count {
+    fn of(&mut self, kind: Kind) -> &mut usize {
+        match kind {
+            Kind::Waiting => &mut self.waiting,
+            Kind::Done => &mut self.done,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Waiting,
+    Done,
+}
 
 /// The deliveries that are parked.
 #[derive(Clone)]
@@ -31,6 +55,7 @@ pub(crate) struct Parking {
 pub(crate) struct Place {
     parking: Parking,
     lane: String,
+    kind: Kind,
 }
 
 impl Parking {
@@ -40,16 +65,21 @@ impl Parking {
         }
     }
 
-    /// Parks a delivery.
+    /// Parks a delivery whose result waits to be stored. How many there may be is the spool's to limit.
     pub(crate) fn park(&self, delivery: &Delivery) -> Place {
+        self.park_as(Kind::Done, delivery)
+    }
+
+    fn park_as(&self, kind: Kind, delivery: &Delivery) -> Place {
         let lane = delivery.lane.clone();
         self.parked.send_modify(|parked| {
-            let count = parked.entry(lane.clone()).or_default();
+            let count = parked.entry(lane.clone()).or_default().of(kind);
             *count = count.saturating_add(1);
         });
         Place {
             parking: self.clone(),
             lane,
+            kind,
         }
     }
 
@@ -66,7 +96,7 @@ impl Parking {
         store: &Store,
         registration: &Registration,
     ) -> bool {
-        let _place = self.park(delivery);
+        let _place = self.park_as(Kind::Waiting, delivery);
         let worth_asking = async {
             match before {
                 // Its owner need not wait for it as well.
@@ -89,6 +119,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.parking.parked.send_modify(|parked| {
             if let Some(count) = parked.get_mut(&self.lane) {
+                let count = count.of(self.kind);
                 *count = count.saturating_sub(1);
             }
         });

@@ -29,8 +29,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_secs(3);
 /// How long it may take to answer.
 const PROBE_WITHIN: Duration = Duration::from_secs(20);
-/// The most places that parked deliveries of a lane get besides the prefetch.
-const MOST_EXTRA: usize = 16_384;
+/// The most places, in prefetches, that a lane gets for jobs that wait: their messages are held in memory.
+const MOST_WAITING: usize = 4;
 
 /// One connection's consumers.
 pub(super) struct Session {
@@ -238,7 +238,9 @@ impl Session {
             return Ok(());
         }
         for lane in &intake.lanes {
-            let wanted = parked.get(lane).copied().unwrap_or(0).min(MOST_EXTRA);
+            let parked = parked.get(lane).copied().unwrap_or_default();
+            let most = MOST_WAITING * usize::from(intake.prefetch);
+            let wanted = parked.waiting.min(most) + parked.done;
             let mut extras = self
                 .consumers
                 .iter()

@@ -132,10 +132,13 @@ impl Store {
         }
     }
 
-    /// Makes the result durable. Returns only when it is, or never will be.
-    pub(crate) async fn put(&self, result: &JobResult) -> Fate {
+    /// Makes the result durable. Returns only when it is, or never will be. `held` is how many bytes besides the
+    /// result are held until then.
+    pub(crate) async fn put(&self, result: &JobResult, held: u64) -> Fate {
         match self {
-            Store::Redis(store, spool) => spool.put(Letter::new(result, store.instance())).await,
+            Store::Redis(store, spool) => {
+                spool.put(Letter::new(result, store.instance()), held).await
+            }
             Store::Memory(store) => {
                 store.put(result);
                 Fate::Stored

@@ -21,6 +21,9 @@ use crate::valve::{Reason, Valve};
 /// Results that are on their way at one time.
 const BATCH: usize = 32;
 
+/// The messages of jobs whose results wait may always take this much memory, in bytes.
+const LEAST_HELD: u64 = 16 << 20;
+
 /// Where results wait while Redis is away, and how many of them.
 #[derive(Clone, Debug)]
 pub struct SpoolConfig {
@@ -54,10 +57,13 @@ struct Line {
     /// Bytes of those in memory and of those in files.
     memory: u64,
     disk: u64,
+    /// Bytes of the messages and jobs that are held until their results are stored.
+    held: u64,
 }
 
 struct Entry {
     place: Place,
+    held: u64,
     /// Whoever is to hear of it; nobody for one that an earlier process left.
     waiter: Option<oneshot::Sender<Fate>>,
 }
@@ -81,6 +87,7 @@ impl Spool {
             let place = Place::File(file);
             line.waiting.push_back(Entry {
                 place,
+                held: 0,
                 waiter: None,
             });
         }
@@ -106,9 +113,9 @@ impl Spool {
     }
 
     /// Takes a result and gives what became of it, once the store has said so.
-    pub(crate) async fn put(&self, letter: Letter) -> Fate {
+    pub(crate) async fn put(&self, letter: Letter, held: u64) -> Fate {
         let (waiter, stored) = oneshot::channel();
-        self.shared.take_in(letter, waiter).await;
+        self.shared.take_in(letter, held, waiter).await;
         self.shared.arrived.notify_one();
         // The line is never dropped before its entries are settled: the process ends first.
         stored.await.unwrap_or(Fate::Elsewhere)
@@ -150,7 +157,7 @@ impl Spool {
 }
 
 impl Shared {
-    async fn take_in(&self, letter: Letter, waiter: oneshot::Sender<Fate>) {
+    async fn take_in(&self, letter: Letter, held: u64, waiter: oneshot::Sender<Fate>) {
         let _entrance = self.entrance.lock().await;
         let bytes = letter.bytes();
         let (fits_memory, fits_disk) = {
@@ -174,18 +181,27 @@ impl Shared {
         };
         let mut line = self.line();
         line.count(&place, true);
+        line.held = line.held.saturating_add(held);
+        if line.held > self.config.memory.max(LEAST_HELD) {
+            self.is_full();
+        }
         line.waiting.push_back(Entry {
             place,
+            held,
             waiter: Some(waiter),
         });
     }
 
     /// It stays in memory all the same: there is nowhere else, and there are no more than jobs are running.
     fn full(&self, letter: Arc<Letter>) -> Place {
+        self.is_full();
+        Place::Memory(letter)
+    }
+
+    fn is_full(&self) {
         if self.valve.close(Reason::SpoolFull) {
             tracing::warn!("the spool is full: nothing new is taken until Redis is back");
         }
-        Place::Memory(letter)
     }
 
     /// The first that wait.
@@ -225,7 +241,9 @@ impl Shared {
         while let Some(entry) = unsettled.pop_back() {
             line.waiting.push_front(entry);
         }
-        let half_empty = line.memory <= self.config.memory / 2 && line.disk <= self.config.disk / 2;
+        let half_empty = line.memory <= self.config.memory / 2
+            && line.disk <= self.config.disk / 2
+            && line.held <= self.config.memory.max(LEAST_HELD) / 2;
         if half_empty && self.valve.open(Reason::SpoolFull) {
             tracing::info!("the spool has room again");
         }
@@ -233,7 +251,11 @@ impl Shared {
     }
 
     async fn settle(&self, entry: Entry, stored: Fate) {
-        self.line().count(&entry.place, false);
+        {
+            let mut line = self.line();
+            line.count(&entry.place, false);
+            line.held = line.held.saturating_sub(entry.held);
+        }
         if let Place::File(file) = &entry.place {
             self.disk.remove(file).await;
         }

@@ -42,10 +42,10 @@ impl Retry {
         Self { policy, cap }
     }
 
-    /// What Glovebox uses for its servers: from a quarter of a second to five seconds.
+    /// What Glovebox uses for its servers: from a quarter of a second to two seconds.
     #[must_use]
     pub fn for_servers() -> Self {
-        Self::new(Duration::from_millis(250), Duration::from_secs(5))
+        Self::new(Duration::from_millis(250), Duration::from_secs(2))
     }
 
     /// How long to wait before the next attempt.
