@@ -7,4 +7,6 @@
 mod broker;
 mod common;
 mod frozen;
+mod network;
 mod stages;
+mod store;
