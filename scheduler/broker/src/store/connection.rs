@@ -6,9 +6,13 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
+
+/// Below the time after which a connection without an answer counts as lost.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// What a server says that will not do for us any longer, though it answers:
 /// it is a replica now, has lost its master, or has just been started.
@@ -54,6 +58,31 @@ impl Connection {
     /// The handle that it came from will not use it again.
     pub fn forget(&self) {
         self.state.forget();
+    }
+
+    /// Waits until so many replicas have all that was written through this connection, for at most
+    /// `within` (a millisecond at least, four seconds at most), and returns how many have it then:
+    /// fewer, if time was up. They have it in memory; what is on their disks this does not tell.
+    ///
+    /// Commands that other clones send meanwhile wait behind it: on [`Redis::apart`](crate::Redis::apart)
+    /// they are nobody else's. A master that was deposed has no replicas: too few is no reason to try
+    /// again here, but on the next connection.
+    ///
+    /// See <https://redis.io/docs/latest/commands/wait/>.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost, or leads to a replica by now.
+    pub async fn replicated(&mut self, replicas: u32, within: Duration) -> Result<u32, RedisError> {
+        // To Redis, 0 is for ever.
+        let within = within.clamp(Duration::from_millis(1), LONGEST_WAIT);
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(replicas)
+            .arg(u64::try_from(within.as_millis()).unwrap_or(1));
+        let outcome = wait.query_async(&mut *self).await;
+        // It is refused for one reason: this is no master.
+        self.forget_if(outcome.is_err());
+        outcome
     }
 
     pub(super) fn state(&self) -> Arc<State> {
