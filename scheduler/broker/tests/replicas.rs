@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use glovebox_broker::{Connection, connect_redis};
-use glovebox_tests::Failover;
+use glovebox_tests::failover::Failover;
 use redis::cmd;
 use tokio::time::Instant;
 
