@@ -1,59 +1,103 @@
 //! Cancelling a job, wherever it is.
 //!
-//! Two ways at once, because a job is in one of two places. One that runs is
-//! stopped by a message to every runner; one that still waits is stopped by a
-//! mark that its runner finds. A runner listens first, then looks for the mark,
-//! then starts: so no job slips between the two. Neither way may be left out.
+//! A job that waits has its result at once, and whoever is delivered it finds
+//! that. One that runs is stopped by a message to every runner, and by a mark
+//! that its runner looks for: before it starts a job, and once a second while it
+//! runs one. It must never end with neither mark nor result, nor with a result
+//! over another.
+
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use glovebox_schemas::control::Cancel;
 use glovebox_schemas::job::JobId;
-use glovebox_schemas::names::{CONTROL_EXCHANGE, RESULT_TTL_SECONDS, cancel_key, result_key};
+use glovebox_schemas::names::{
+    CONTROL_EXCHANGE, RESULT_TTL_SECONDS, STATE_TTL_SECONDS, cancel_key, done_channel, result_key,
+    state_key,
+};
+use glovebox_schemas::result::{JobResult, Status, millis};
+use jiff::Timestamp;
+use redis::Script;
+use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::message::Message;
 use crate::publisher::Verdict;
-use crate::state::{JobState, Phase};
+use crate::state::{JobState, Phase, Record};
 use crate::store::Doing;
 use crate::submit::now_ms;
 
-/// How long a cancellation is remembered for a job that still waits.
-const CANCEL_SECONDS: u64 = RESULT_TTL_SECONDS;
+/// The runner finds the mark before this is over.
+const TELL_WITHIN: Duration = Duration::from_secs(5);
+
+/// What is done stays as it is, what is queued is done now, and anything else is marked: an id that
+/// is not known may belong to a job that a foreign client has sent. What is in the result need not stay in the state.
+static CANCEL: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local state = redis.call('HGET', KEYS[3], 'state')
+if redis.call('EXISTS', KEYS[1]) == 1 or state == 'done' then return 'done' end
+redis.call('SET', KEYS[2], '1', 'EX', ARGV[3])
+if state ~= 'queued' then return state or '' end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('HSET', KEYS[3], 'state', 'done')
+redis.call('HDEL', KEYS[3], 'instance', 'history', 'not_before', 'started_at', 'metadata')
+redis.call('EXPIRE', KEYS[3], ARGV[3])
+redis.call('PUBLISH', KEYS[4], ARGV[4])
+return state
+",
+    )
+});
+
+/// A job that was cancelled, or was done before.
+#[derive(Debug)]
+pub struct Cancelled {
+    /// How far it was; `None` when the id is not known.
+    pub was: Option<JobState>,
+    /// Why the runners could not be told, if they could not. Whichever runs the
+    /// job looks for the mark once a second and stops it then.
+    pub untold: Option<ClientError>,
+}
 
 impl Client {
-    /// Cancels a job and returns how far it was. The result, `cancelled` or
-    /// whatever came first, arrives as any other.
+    /// Cancels a job. The result, `cancelled` or whatever came first, arrives as
+    /// any other; that of a job that waited in its queue is there already.
     ///
     /// A job that is done stays as it is. An id that is not known is cancelled
     /// as well, should it turn up.
     ///
     /// # Errors
     ///
-    /// When a server fails. If only RabbitMQ does, the mark is set: a job that
-    /// still waits will not be started.
-    pub async fn cancel(&self, id: &JobId) -> Result<Option<JobState>, ClientError> {
-        let was = self.state(id).await?;
-        let mut exists = redis::pipe();
-        exists.exists(result_key(id));
-        let (is_done,): (bool,) = self
-            .store
-            .ask(Doing::of(id, "looking for a result"), &exists)
-            .await?;
-        if is_done {
-            let (attempt, runner) = was.map_or((None, None), |was| (was.attempt, was.runner));
-            return Ok(Some(JobState {
-                phase: Phase::Done,
-                attempt,
-                runner,
-            }));
-        }
-        let mut commands = redis::pipe();
-        commands
-            .set_ex(cancel_key(id), "1", CANCEL_SECONDS)
-            .ignore();
+    /// When Redis fails. Without RabbitMQ it is done all the same, a little later.
+    pub async fn cancel(&self, id: &JobId) -> Result<Cancelled, ClientError> {
+        let record = self.record(id).await?;
+        let result = result_of_cancelled(id, &record);
+        let mut cancel = CANCEL.prepare_invoke();
+        cancel
+            .key(result_key(id))
+            .key(cancel_key(id))
+            .key(state_key(id))
+            .key(done_channel(id))
+            .arg(result.to_json())
+            .arg(RESULT_TTL_SECONDS)
+            .arg(STATE_TTL_SECONDS)
+            .arg(Status::Cancelled.as_str());
         let doing = Doing::of(id, "marking the end");
-        let () = self.store.ask(doing, &commands).await?;
+        let word: String = self.store.run(doing, &cancel).await?;
+        let phase = (!word.is_empty()).then(|| Phase::from_word(&word));
+        let untold = match phase {
+            Some(Phase::Queued | Phase::Done) => None,
+            _ => self.tell(id).await.err(),
+        };
+        let was = match phase {
+            Some(phase) => Some(self.judge(id, &record, phase).await?),
+            None => None,
+        };
+        Ok(Cancelled { was, untold })
+    }
 
+    async fn tell(&self, id: &JobId) -> Result<(), ClientError> {
         let mut message = Message {
             exchange: CONTROL_EXCHANGE,
             routing_key: "",
@@ -65,18 +109,32 @@ impl Client {
             is_first: false,
             may_have_arrived: false,
         };
-        match self
-            .publisher
-            .publish(&mut message)
-            .await
-            .map_err(ClientError::Broker)?
-        {
-            Verdict::Stored | Verdict::Unroutable => Ok(was),
-            Verdict::Blocked => Err(ClientError::Blocked { id: id.clone() }),
-            Verdict::Refused | Verdict::Unconfirmed => Err(ClientError::Unconfirmed {
-                id: id.clone(),
-                seconds: self.publisher.confirm_within.as_secs(),
-            }),
+        let id = id.clone();
+        match timeout(TELL_WITHIN, self.publisher.publish(&mut message)).await {
+            Ok(Ok(Verdict::Stored | Verdict::Unroutable)) => Ok(()),
+            Ok(Ok(Verdict::Blocked)) => Err(ClientError::Blocked { id }),
+            Ok(Ok(Verdict::Refused | Verdict::Unconfirmed)) | Err(_) => {
+                let seconds = TELL_WITHIN.min(self.publisher.confirm_within).as_secs();
+                Err(ClientError::Unconfirmed { id, seconds })
+            }
+            Ok(Err(error)) => Err(ClientError::Broker(error)),
         }
     }
+}
+
+/// What a runner would write that is delivered the job now.
+fn result_of_cancelled(id: &JobId, record: &Record) -> JobResult {
+    let now = Timestamp::now();
+    let mut result = JobResult::new(id.clone(), Status::Cancelled, "");
+    result.attempt = record.attempt().unwrap_or(0).saturating_add(1);
+    result.earlier_attempts = record.history();
+    result.metadata = record.metadata();
+    result.times.enqueued_at = record.enqueued_at();
+    result.times.finished_at = Some(now);
+    // Two hosts' clocks may disagree by more than the job waited.
+    result.times.queue_ms = record.enqueued_at().map(|enqueued| {
+        let waited = Duration::try_from(now.duration_since(enqueued));
+        millis(waited.unwrap_or_default())
+    });
+    result
 }

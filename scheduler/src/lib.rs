@@ -2,7 +2,8 @@
 //! result, cancel it.
 //!
 //! It must never run a job, consume from a queue, or write a result: those are
-//! the runner's. Nor does it make the queue of a lane; a lane that no runner has
+//! the runner's. The one exception is a job that is cancelled while it waits:
+//! nobody else would say so before it is delivered. Nor does it make the queue of a lane; a lane that no runner has
 //! ever served is an error, not a place where jobs disappear.
 
 mod cancel;
@@ -17,6 +18,7 @@ mod store;
 mod submit;
 mod wait;
 
+pub use cancel::Cancelled;
 pub use client::Client;
 pub use error::{ClientError, SubmitError};
 pub use state::{JobState, Phase};

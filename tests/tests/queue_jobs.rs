@@ -124,7 +124,9 @@ async fn a_job_is_queued_then_running_then_done() {
     assert!(state["since"].parse::<u64>().is_ok());
     let early = fleet.glovebox(&["result", job.id.as_str()]).await.unwrap();
     assert_eq!(early.code, Some(3));
-    assert!(early.stderr.contains("the job is running"), "{early:?}");
+    let running = format!("running on {} since 2", runner.name);
+    assert!(early.stderr.contains(&running), "{early:?}");
+    assert!(early.stderr.contains("UTC (attempt 1)"), "{early:?}");
 
     runner.release().unwrap();
     let result = fleet.result(&job.id).await.unwrap();

@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod runner;
 mod schemas;
+mod state;
 mod version;
 
 use std::process::ExitCode;

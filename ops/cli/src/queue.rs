@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use glovebox_scheduler::{Client, ClientError, SubmitError, Submitted};
+use glovebox_scheduler::{Cancelled, Client, ClientError, Phase, SubmitError, Submitted};
+use glovebox_schemas::job::JobId;
 use glovebox_schemas::result::{JobResult, Status};
 
 use crate::args::{IdArgs, SubmitArgs, WaitArgs};
 use crate::report::{HOST, NOT_SUCCEEDED, SERVICE, USAGE, fail, note, print};
+use crate::state::words;
 use crate::{isolation, program};
 
 /// Where RabbitMQ is. Only from the environment: it may hold a password.
@@ -54,15 +56,13 @@ pub(crate) fn submit(args: SubmitArgs) -> ExitCode {
 /// Waits for a result and prints it.
 pub(crate) fn wait(args: WaitArgs) -> ExitCode {
     block_on(async {
+        let client = client();
         let limit = Duration::from_secs(args.timeout);
-        match client().wait(&args.id, limit).await {
+        match client.wait(&args.id, limit).await {
             Ok(Some(result)) => conclude(&result),
             Ok(None) => {
-                note(&format!(
-                    "no result of {} within {} s",
-                    args.id, args.timeout
-                ));
-                ExitCode::from(NOT_SUCCEEDED)
+                let what = format!("no result of {} within {} s", args.id, args.timeout);
+                without_result(&client, &args.id, &what).await
             }
             Err(error) => client_failed(&error),
         }
@@ -76,16 +76,7 @@ pub(crate) fn result(args: IdArgs) -> ExitCode {
         match client.result(&args.id).await {
             Ok(Some(result)) => conclude(&result),
             Ok(None) => {
-                let state = match client.state(&args.id).await {
-                    Ok(state) => state,
-                    Err(error) => return client_failed(&error),
-                };
-                let known = state.map_or_else(
-                    || "nothing is known of this id".to_owned(),
-                    |state| format!("the job is {}", state.phase),
-                );
-                note(&format!("no result of {}: {known}", args.id));
-                ExitCode::from(NOT_SUCCEEDED)
+                without_result(&client, &args.id, &format!("no result of {}", args.id)).await
             }
             Err(error) => client_failed(&error),
         }
@@ -96,9 +87,18 @@ pub(crate) fn result(args: IdArgs) -> ExitCode {
 pub(crate) fn cancel(args: IdArgs) -> ExitCode {
     block_on(async {
         match client().cancel(&args.id).await {
-            Ok(was) => {
-                let was = was.map_or_else(|| "unknown".to_owned(), |was| was.phase.to_string());
-                print(format!("cancelled; it was {was}\n").as_bytes());
+            Ok(Cancelled { was, untold }) => {
+                if let Some(error) = untold {
+                    note(&format!(
+                        "the runners could not be told, and find out within a second or so: {error}"
+                    ));
+                }
+                let line = match was.map(|was| was.phase) {
+                    Some(Phase::Done) => "not cancelled; it was done\n".to_owned(),
+                    Some(phase) => format!("cancelled; it was {phase}\n"),
+                    None => "cancelled; it was unknown\n".to_owned(),
+                };
+                print(line.as_bytes());
                 ExitCode::SUCCESS
             }
             Err(error) => client_failed(&error),
@@ -108,6 +108,17 @@ pub(crate) fn cancel(args: IdArgs) -> ExitCode {
 
 fn client() -> Client {
     Client::new(amqp_url(), redis_url())
+}
+
+/// Says of a job without a result how far it is.
+async fn without_result(client: &Client, id: &JobId, what: &str) -> ExitCode {
+    match client.state(id).await {
+        Ok(state) => {
+            note(&format!("{what}: {}", words(state.as_ref())));
+            ExitCode::from(NOT_SUCCEEDED)
+        }
+        Err(error) => client_failed(&error),
+    }
 }
 
 fn conclude(result: &JobResult) -> ExitCode {
@@ -121,7 +132,12 @@ fn conclude(result: &JobResult) -> ExitCode {
 }
 
 fn client_failed(error: &ClientError) -> ExitCode {
-    fail(SERVICE, error, &error.hint())
+    let code = match error {
+        // The services are well; it is the job that will not have a result.
+        ClientError::ResultExpired { .. } => NOT_SUCCEEDED,
+        _ => SERVICE,
+    };
+    fail(code, error, &error.hint())
 }
 
 fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use glovebox_broker::{connect_amqp, connect_redis, declare};
-use glovebox_schemas::job::Job;
-use glovebox_schemas::names::{FIRST_COPY_HEADER, queue, result_key, state_key};
+use glovebox_schemas::job::{Job, JobId};
+use glovebox_schemas::names::{FIRST_COPY_HEADER, done_channel, queue, result_key, state_key};
 use glovebox_schemas::result::JobResult;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection};
+use redis::aio::ConnectionLike;
 
+/// Nobody listens there: what is asked of Redis alone needs no RabbitMQ.
+pub(crate) const NO_RABBITMQ: &str = "amqp://127.0.0.1:1/%2f";
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// What a runner does first: the queue of the default lane is there. The connection must be kept.
@@ -75,12 +78,29 @@ pub(crate) async fn store_result(redis_url: &str, result: &JobResult) {
 }
 
 /// Writes fields of a job's state, as a runner or another client would.
-pub(crate) async fn say(redis_url: &str, job: &Job, fields: &[&str]) {
+pub(crate) async fn say(redis_url: &str, id: &JobId, fields: &[&str]) {
     let mut redis = connect_redis(redis_url).await.unwrap();
     let () = redis::cmd("HSET")
-        .arg(state_key(&job.id))
+        .arg(state_key(id))
         .arg(fields)
         .query_async(&mut redis)
         .await
         .unwrap();
+}
+
+/// Until somebody listens for this job.
+pub(crate) async fn heard(redis: &mut impl ConnectionLike, id: &JobId) {
+    let channel = done_channel(id);
+    loop {
+        let (_, listeners): (String, u32) = redis::cmd("PUBSUB")
+            .arg("NUMSUB")
+            .arg(&channel)
+            .query_async(redis)
+            .await
+            .unwrap();
+        if listeners > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -4,5 +4,6 @@
 mod cancel;
 mod common;
 mod publish;
+mod state;
 mod submit;
 mod wait;

@@ -139,7 +139,7 @@ async fn a_job_whose_result_has_expired_is_not_sent_again() {
     let (_connection, channel) = runner_of(&services.amqp_url).await;
     let client = Client::new(&services.amqp_url, &services.redis_url);
     let job = hello();
-    say(&services.redis_url, &job, &["state", "done"]).await;
+    say(&services.redis_url, &job.id, &["state", "done"]).await;
 
     assert_eq!(client.submit(&job).await.unwrap(), Submitted::AlreadyDone);
     assert!(next(&channel, &queue("default")).await.is_none());
@@ -191,7 +191,7 @@ async fn a_job_that_others_know_is_no_first_copy() {
     let client = Client::new(&services.amqp_url, &services.redis_url);
     // A foreign client sent it and a runner began it; or it was cancelled ahead.
     let (running, cancelled) = (hello(), hello());
-    say(&services.redis_url, &running, &["state", "running"]).await;
+    say(&services.redis_url, &running.id, &["state", "running"]).await;
     client.cancel(&cancelled.id).await.unwrap();
 
     for job in [&running, &cancelled] {

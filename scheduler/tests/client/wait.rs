@@ -9,8 +9,8 @@ use glovebox_schemas::names::{done_channel, result_key, state_key};
 use glovebox_schemas::result::{JobResult, Status};
 use glovebox_tests::{Redis, Services};
 
-/// Nobody listens there: looking at results needs no RabbitMQ.
-const NO_RABBITMQ: &str = "amqp://127.0.0.1:1/%2f";
+use crate::common::{NO_RABBITMQ, heard};
+
 const LONG: Duration = Duration::from_secs(30);
 
 fn result_of(id: &JobId) -> JobResult {
@@ -33,23 +33,6 @@ async fn announce(redis: &mut glovebox_broker::Redis, id: &JobId) {
         .query_async(redis)
         .await
         .unwrap();
-}
-
-/// Until somebody listens for this job.
-async fn heard(redis: &mut glovebox_broker::Redis, id: &JobId) {
-    let channel = done_channel(id);
-    loop {
-        let (_, listeners): (String, u32) = redis::cmd("PUBSUB")
-            .arg("NUMSUB")
-            .arg(&channel)
-            .query_async(redis)
-            .await
-            .unwrap();
-        if listeners > 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test]
