@@ -1,10 +1,11 @@
 //! The client's side of the queue: submit a job, look at it, wait for its
-//! result, cancel it.
+//! result, cancel it; and see the runners.
 //!
 //! It must never run a job, consume from a queue, or write a result: those are
 //! the runner's. The one exception is a job that is cancelled while it waits:
-//! nobody else would say so before it is delivered. Nor does it make the queue of a lane; a lane that no runner has
-//! ever served is an error, not a place where jobs disappear.
+//! nobody else would say so before it is delivered. Nor does it make the queue of
+//! a lane; a lane that no runner has ever served is an error, not a place where
+//! jobs disappear.
 
 mod cancel;
 mod client;
@@ -13,6 +14,7 @@ mod link;
 mod mark;
 mod message;
 mod publisher;
+mod runners;
 mod state;
 mod store;
 mod submit;
@@ -21,5 +23,6 @@ mod wait;
 pub use cancel::Cancelled;
 pub use client::Client;
 pub use error::{ClientError, SubmitError};
+pub use runners::{Condition, RunnerState};
 pub use state::{JobState, Phase};
 pub use submit::Submitted;

@@ -28,6 +28,10 @@ impl<'a> Doing<'a> {
         Self { what, id: Some(id) }
     }
 
+    pub(crate) fn of_none(what: &'static str) -> Self {
+        Self { what, id: None }
+    }
+
     fn failed(self, source: RedisError) -> ClientError {
         ClientError::Store {
             doing: self.what,

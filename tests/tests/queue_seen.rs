@@ -1,10 +1,10 @@
-//! What the command says of a job without a result: how far it is, or why there will be none.
+//! What the command says of a job without a result: how far it is, or why there will be none; and of runners.
 //!
 //! What a runner would write is written here, so that nothing has to happen at the right moment.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use glovebox_schemas::job::JobId;
-use glovebox_schemas::names::{runner_key, state_key};
+use glovebox_schemas::names::{RUNNERS_KEY, runner_key, state_key};
 use glovebox_tests::fleet::{glovebox, python};
 use glovebox_tests::{Fleet, Services};
 
@@ -83,6 +83,55 @@ async fn a_result_that_has_expired_is_not_unknown() {
         assert!(said.contains(&expected), "{command}: {said}");
         assert!(said.contains("under another id"), "{command}: {said}");
     }
+}
+
+#[tokio::test]
+async fn the_runners_are_listed_without_rabbitmq() {
+    let fleet = Fleet::new().await.unwrap();
+    let (living, lost) = (JobId::new_v7().to_string(), JobId::new_v7().to_string());
+    let now_ms = std::time::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_millis()
+        .to_string();
+    let mut redis = fleet.redis.clone();
+    let mut add = redis::cmd("ZADD");
+    let add = add
+        .arg(RUNNERS_KEY)
+        .arg(&[&now_ms, &living, &now_ms, &lost]);
+    let () = add.query_async(&mut redis).await.unwrap();
+    let counts = ["slots", "4", "busy", "3", "spooled", "0"];
+    let beat = [&["state", "unhealthy", "reason", "no cgroup"], &counts[..]].concat();
+    write(&fleet, &runner_key(&living), &beat).await;
+    let nowhere = Services {
+        amqp_url: "amqp://127.0.0.1:1/%2f".to_owned(),
+        redis_url: fleet.services.redis_url.clone(),
+    };
+
+    let table = glovebox(&nowhere, &["runners"]).await.unwrap();
+    let list = glovebox(&nowhere, &["runners", "--json"]).await.unwrap();
+
+    assert_eq!(
+        (table.code, list.code),
+        (Some(0), Some(0)),
+        "{table:?} {list:?}"
+    );
+    let line = |name: &str| {
+        table
+            .stdout
+            .lines()
+            .find(|line| line.contains(name))
+            .unwrap()
+    };
+    for word in ["unhealthy", "no cgroup", "3 of 4"] {
+        assert!(line(&living).contains(word), "{}", line(&living));
+    }
+    assert!(line(&lost).contains("lost"), "{}", line(&lost));
+    let list: Vec<serde_json::Value> = serde_json::from_str(&list.stdout).unwrap();
+    let one = |name: &str| list.iter().find(|one| one["name"] == name).unwrap();
+    assert_eq!(one(&living)["state"], "unhealthy");
+    assert_eq!(one(&living)["busy"], 3);
+    assert_eq!(one(&lost)["state"], "lost");
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Work: take jobs from RabbitMQ, run them, put results into Redis
     Runner(RunnerArgs),
+    /// List the runners: what each does, how busy it is, and which were lost within a day
+    Runners(RunnersArgs),
     /// Hand a job over and print its id
     Submit(SubmitArgs),
     /// Wait for a job's result and print it
@@ -140,6 +142,13 @@ pub(crate) struct RunnerArgs {
     pub(crate) drain: u64,
     #[command(flatten)]
     pub(crate) isolation: IsolationArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunnersArgs {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What to do with profiles.

@@ -12,6 +12,7 @@ mod queue;
 mod report;
 mod run;
 mod runner;
+mod runners;
 mod schemas;
 mod state;
 mod version;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     match command {
         args::Command::Run(args) => run::run(args),
         args::Command::Runner(args) => runner::run(args),
+        args::Command::Runners(args) => runners::run(&args),
         args::Command::Submit(args) => queue::submit(args),
         args::Command::Wait(args) => queue::wait(args),
         args::Command::Result(args) => queue::result(args),

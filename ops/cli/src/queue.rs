@@ -106,7 +106,8 @@ pub(crate) fn cancel(args: IdArgs) -> ExitCode {
     })
 }
 
-fn client() -> Client {
+/// A client of the servers that the environment names.
+pub(crate) fn client() -> Client {
     Client::new(amqp_url(), redis_url())
 }
 
@@ -131,7 +132,8 @@ fn conclude(result: &JobResult) -> ExitCode {
     }
 }
 
-fn client_failed(error: &ClientError) -> ExitCode {
+/// Says why a question or an order failed; gives the exit code.
+pub(crate) fn client_failed(error: &ClientError) -> ExitCode {
     let code = match error {
         // The services are well; it is the job that will not have a result.
         ClientError::ResultExpired { .. } => NOT_SUCCEEDED,
@@ -140,7 +142,8 @@ fn client_failed(error: &ClientError) -> ExitCode {
     fail(code, error, &error.hint())
 }
 
-fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
+/// Runs a command that speaks to servers.
+pub(crate) fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
