@@ -6,13 +6,13 @@
 use glovebox_broker::{Redis, connect_redis, without_password};
 use glovebox_schemas::job::JobId;
 use redis::{FromRedisValue, Pipeline, RedisError, ScriptInvocation};
-use tokio::sync::OnceCell;
 
+use crate::attempt::Attempt;
 use crate::error::ClientError;
 
 pub(crate) struct Store {
     pub(crate) url: String,
-    connection: OnceCell<Redis>,
+    connection: Attempt<Redis>,
 }
 
 /// What is done in Redis, for the error that says that it failed.
@@ -45,7 +45,7 @@ impl Store {
     pub(crate) fn new(url: String) -> Self {
         Self {
             url,
-            connection: OnceCell::new(),
+            connection: Attempt::new(),
         }
     }
 
@@ -72,8 +72,11 @@ impl Store {
     }
 
     async fn connection(&self) -> Result<Redis, ClientError> {
-        let connect = || async { connect_redis(&self.url).await.map_err(ClientError::broker) };
-        Ok(self.connection.get_or_try_init(connect).await?.clone())
+        let url = self.url.clone();
+        let connect = || async move { connect_redis(&url).await };
+        // It mends itself.
+        let connection = self.connection.get(|_| true, connect).await;
+        connection.map_err(ClientError::Broker)
     }
 }
 

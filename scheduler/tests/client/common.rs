@@ -6,6 +6,7 @@ use glovebox_broker::{connect_amqp, connect_redis, declare};
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::names::{FIRST_COPY_HEADER, done_channel, queue, result_key, state_key};
 use glovebox_schemas::result::JobResult;
+use glovebox_tests::fleet::eventually;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -50,14 +51,13 @@ pub(crate) async fn arrived(channel: &Channel, jobs: u32) {
         passive: true,
         ..QueueDeclareOptions::default()
     };
-    loop {
+    eventually("the jobs are in their queue", async || {
         let lane = queue("default");
         let asked = channel.queue_declare(lane.into(), passive, FieldTable::default());
-        if asked.await.unwrap().message_count() >= jobs {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        Ok(asked.await?.message_count() >= jobs)
+    })
+    .await
+    .unwrap();
 }
 
 pub(crate) fn hello() -> Job {
@@ -91,16 +91,12 @@ pub(crate) async fn say(redis_url: &str, id: &JobId, fields: &[&str]) {
 /// Until somebody listens for this job.
 pub(crate) async fn heard(redis: &mut impl ConnectionLike, id: &JobId) {
     let channel = done_channel(id);
-    loop {
-        let (_, listeners): (String, u32) = redis::cmd("PUBSUB")
-            .arg("NUMSUB")
-            .arg(&channel)
-            .query_async(redis)
-            .await
-            .unwrap();
-        if listeners > 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("somebody listens", async || {
+        let mut count = redis::cmd("PUBSUB");
+        let count = count.arg("NUMSUB").arg(&channel);
+        let (_, listeners): (String, u32) = count.query_async(redis).await?;
+        Ok(listeners > 0)
+    })
+    .await
+    .unwrap();
 }

@@ -6,6 +6,7 @@ use crate::common::{arrived, hello, is_first_copy, next, runner_of};
 use futures_util::future::join_all;
 use glovebox_scheduler::{Client, ClientError, Phase, SubmitError, Submitted};
 use glovebox_schemas::names::queue;
+use glovebox_tests::fleet::eventually;
 use glovebox_tests::relay::{Door, Flow, Relay};
 use glovebox_tests::{Rabbit, Services};
 
@@ -51,9 +52,9 @@ async fn a_connection_that_was_lost_while_idle_costs_nothing() {
         client.submit(&hello()).await.unwrap();
         assert_eq!(relay.made(), sent);
         relay.cut();
-        while relay.open() > 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        eventually("it is cut", async || Ok(relay.open() == 0))
+            .await
+            .unwrap();
     }
     arrived(&channel, 3).await;
 }
@@ -77,12 +78,11 @@ async fn many_at_once_share_one_connection_and_one_failure() {
     assert_eq!(client.state(&jobs[0].id).await.unwrap(), None);
 
     relay.mend();
-    let again = async {
-        while is_temporary(&client.submit(&jobs[0]).await) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    again.await;
+    eventually("it connects again", async || {
+        Ok(!is_temporary(&client.submit(&jobs[0]).await))
+    })
+    .await
+    .unwrap();
     let before = relay.made();
     for outcome in join_all(jobs[1..].iter().map(|job| client.submit(job))).await {
         outcome.unwrap();

@@ -1,12 +1,11 @@
 //! Who works, who does not and why, and who was lost.
 
-use std::time::Duration;
-
 use glovebox_broker::connect_redis;
 use glovebox_scheduler::{Client, Condition, RunnerState};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{RUNNERS_KEY, runner_key};
 use glovebox_tests::Services;
+use glovebox_tests::fleet::eventually;
 use jiff::Timestamp;
 
 use crate::common::NO_RABBITMQ;
@@ -66,13 +65,15 @@ async fn a_runner_says_what_it_does_until_it_is_not_heard_of_any_more() {
     let mut expire = redis::cmd("PEXPIRE");
     let expire = expire.arg(runner_key(&name)).arg(1);
     let () = expire.query_async(&mut redis).await.unwrap();
-    let lost = loop {
-        let runner = listed(&client, &name).await.unwrap();
-        if runner.condition == Condition::Lost {
-            break runner;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
+    let mut lost = None;
+    eventually("it is lost", async || {
+        lost = listed(&client, &name).await;
+        let condition = lost.as_ref().map(|runner| &runner.condition);
+        Ok(condition == Some(&Condition::Lost))
+    })
+    .await
+    .unwrap();
+    let lost = lost.unwrap();
     assert_eq!(lost.seen_at, runner.seen_at);
     assert_eq!((lost.slots, lost.version), (None, None));
 }

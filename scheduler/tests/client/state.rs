@@ -1,9 +1,12 @@
 //! How far a job is, and whether its runner is lost.
 
+use futures_util::future::join_all;
 use glovebox_broker::connect_redis;
 use glovebox_scheduler::{Client, Phase};
 use glovebox_schemas::names::runner_key;
 use glovebox_tests::Services;
+use glovebox_tests::fleet::eventually;
+use glovebox_tests::relay::{Door, Relay};
 
 use crate::common::{NO_RABBITMQ, hello, say};
 
@@ -67,4 +70,24 @@ async fn a_job_whose_runner_is_gone_or_another_process_is_lost() {
             "{began:?} began it, {heard:?} is heard of"
         );
     }
+}
+
+#[tokio::test]
+async fn whoever_asks_while_redis_is_away_shares_one_attempt_to_reach_it() {
+    let relay = Relay::start(&Services::shared_redis().unwrap()).unwrap();
+    let client = Client::new(NO_RABBITMQ, relay.url());
+    let id = hello().id;
+
+    relay.door(Door::Shut);
+    for outcome in join_all((0..50).map(|_| client.state(&id))).await {
+        assert!(outcome.unwrap_err().is_temporary());
+    }
+    assert_eq!(relay.made(), 1);
+
+    relay.mend();
+    eventually("Redis is asked again", async || {
+        Ok(client.state(&id).await.is_ok())
+    })
+    .await
+    .unwrap();
 }
