@@ -14,7 +14,7 @@ use crate::common::{brief, stored};
 /// More connections than that would be a storm. A runner has some for each server.
 const MOST_CONNECTIONS: usize = 12;
 
-/// A runner of two slots that has a bad network, and a client that has none.
+/// A runner that has a bad network, and a client that has none.
 struct Far {
     fleet: Fleet,
     rabbit: Relay,
@@ -23,7 +23,7 @@ struct Far {
 }
 
 impl Far {
-    async fn new() -> Self {
+    async fn new(slots: &str) -> Self {
         let fleet = Fleet::new().await.unwrap();
         let rabbit = Relay::start(&fleet.services.amqp_url).unwrap();
         let redis = Relay::start(&fleet.services.redis_url).unwrap();
@@ -31,7 +31,7 @@ impl Far {
             amqp_url: rabbit.url().to_owned(),
             redis_url: redis.url().to_owned(),
         };
-        let runner = Runner::spawn(&services, &["--slots", "2"]).unwrap();
+        let runner = Runner::spawn(&services, &["--slots", slots]).unwrap();
         runner.says("consuming").await.unwrap();
         Self {
             fleet,
@@ -68,6 +68,7 @@ impl Far {
             assert_eq!((result.status, result.attempt), (Status::Succeeded, 1));
             results.push(result);
         }
+        fleet.drained().await.unwrap();
         fleet.stop_settled(runner).await.unwrap();
         for (job, result) in jobs.iter().zip(results) {
             assert_eq!(fleet.starts(&job.id).await.unwrap(), 1);
@@ -79,7 +80,7 @@ impl Far {
 /// Loses whatever goes one way between the runner and one of its servers, until the runner has noticed; others wait,
 /// and one job ends, meanwhile.
 async fn one_way(relay: impl Fn(&Far) -> &Relay, lose: impl Fn(&Relay)) {
-    let far = Far::new().await;
+    let far = Far::new("1").await;
     let mut jobs = vec![far.busy().await];
     let before = relay(&far).made();
     lose(relay(&far));
@@ -130,7 +131,7 @@ async fn connections_that_neither_end_hears_of_again_are_replaced() {
 
 #[tokio::test]
 async fn resets_in_the_midst_of_everything() {
-    let far = Far::new().await;
+    let far = Far::new("2").await;
     let gate = far.busy().await;
     for round in 1..=5 {
         let jobs = far.submit(4).await;
@@ -148,7 +149,7 @@ async fn resets_in_the_midst_of_everything() {
 
 /// Runs jobs over a network that is merely poor: no connection is given up.
 async fn poor(flow: Flow) {
-    let far = Far::new().await;
+    let far = Far::new("2").await;
     let before = (far.rabbit.made(), far.redis.made());
     far.rabbit.both(flow);
     far.redis.both(flow);

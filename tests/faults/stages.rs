@@ -3,6 +3,7 @@
 use glovebox_runner::Stage;
 use glovebox_schemas::result::Status;
 use glovebox_tests::Fleet;
+use glovebox_tests::fleet::eventually;
 use glovebox_tests::processes::cgroups_of;
 use nix::sys::signal::Signal;
 
@@ -48,7 +49,9 @@ async fn a_supervisor_killed_amid_a_cell_leaves_nothing() {
     dying.says("faulty: Launched").await.unwrap();
     dying.supervisor().signal(Signal::SIGKILL).unwrap();
     assert_eq!(dying.ended().await.unwrap(), 128 + 9, "{}", dying.log());
-    assert!(!warden.is_alive());
+    eventually("the warden is gone", async || Ok(!warden.is_alive()))
+        .await
+        .unwrap();
 
     let next = fleet.runner(1).await.unwrap();
     let result = fleet.result(&job.id).await.unwrap();

@@ -275,6 +275,18 @@ impl Fleet {
         body.context("no dead letter")
     }
 
+    /// Waits until the queue of the default lane has no message, taken or not: each is settled.
+    ///
+    /// # Errors
+    ///
+    /// When one stays.
+    pub async fn drained(&self) -> anyhow::Result<()> {
+        eventually("every message is settled", async || {
+            Ok(self.services.messages(&queue(DEFAULT_LANE))? == 0)
+        })
+        .await
+    }
+
     /// Stops a runner in order and checks that it left nothing unsettled: what was not acknowledged
     /// would be in the queue again.
     ///

@@ -3,14 +3,21 @@
 //! It must never be used where a virtual host would do: starting one costs
 //! 3.5 s, three of them on the processor; a virtual host costs 10 ms.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 
+use crate::services::place;
 use crate::supervised::{SERVERS, Supervised};
+
+/// The folders of the brokers that this process has started, by `host:port`: what is asked about a virtual host is
+/// asked there.
+static FOLDERS: LazyLock<Mutex<HashMap<String, PathBuf>>> = LazyLock::new(Mutex::default);
 
 /// A private RabbitMQ. It ends, with all that it started, when this is dropped.
 #[derive(Debug)]
@@ -32,7 +39,11 @@ impl Rabbit {
     ///
     /// As [`start`](Self::start).
     pub fn start_with(lines: &[&str]) -> anyhow::Result<Self> {
-        Supervised::start("rabbitmq", lines).map(Self)
+        let server = Supervised::start("rabbitmq", lines)?;
+        let here = place(server.url()).context("the broker's URL names no place")?;
+        let mut folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.insert(here.to_owned(), server.dir().to_owned());
+        Ok(Self(server))
     }
 
     /// The URL of its virtual host `/`.
@@ -119,6 +130,15 @@ impl Rabbit {
     pub(crate) fn dir(&self) -> &Path {
         self.0.dir()
     }
+}
+
+/// The folder of the private broker that this URL leads to.
+pub(crate) fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
+    let folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = place(url).and_then(|place| folders.get(place));
+    folder
+        .cloned()
+        .with_context(|| format!("{url} is no broker of this process"))
 }
 
 /// Has the broker whose folder is `dir` evaluate Erlang.

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 
-use crate::rabbit::{Rabbit, erl, new_vhost};
+use crate::rabbit::{Rabbit, erl, folder_of, new_vhost};
 use crate::redis::Redis;
 
 /// The URLs of a test's own virtual host and of the shared Redis.
@@ -50,16 +50,56 @@ impl Services {
         new_vhost(&url, &dir)
     }
 
-    /// Closes every connection to the virtual host, which must be on the shared RabbitMQ, as its operator could.
+    /// Closes every connection to the virtual host, as its operator could.
     ///
     /// # Errors
     ///
     /// When the broker does not answer.
     pub fn close_connections(&self) -> anyhow::Result<()> {
-        let vhost = self.amqp_url.rsplit('/').next().unwrap_or_default();
-        let all = format!("rabbit_connection_tracking:list(<<\"{vhost}\">>)");
-        let close = format!("rabbit_connection_tracking:close_connections({all}, \"test\", 0)");
-        erl(&shared_rabbit()?.1, &close).map(drop)
+        let all = format!("rabbit_connection_tracking:list(<<\"{}\">>)", self.vhost());
+        self.erl(&format!(
+            "rabbit_connection_tracking:close_connections({all}, \"test\", 0)"
+        ))
+        .map(drop)
+    }
+
+    /// How many messages a quorum queue has, those that somebody has taken and not settled included. A passive declare
+    /// does not count those, and what RabbitMQ's own tools show is some seconds old.
+    ///
+    /// # Errors
+    ///
+    /// When the broker does not answer, or there is no such queue.
+    pub fn messages(&self, queue: &str) -> anyhow::Result<usize> {
+        let name = format!(
+            "rabbit_misc:r(<<\"{}\">>, queue, <<\"{queue}\">>)",
+            self.vhost()
+        );
+        let total = "fun rabbit_fifo:query_messages_total/1";
+        let count = self.erl(&format!(
+            "{{ok, Q}} = rabbit_amqqueue:lookup({name}),
+             {{ok, {{_, N}}, _}} = ra:local_query(amqqueue:get_pid(Q), {total}), N"
+        ))?;
+        count
+            .parse()
+            .with_context(|| format!("{queue} has {count:?} messages"))
+    }
+
+    fn vhost(&self) -> &str {
+        match self.amqp_url.rsplit('/').next() {
+            Some("%2f") | None => "/",
+            Some(name) => name,
+        }
+    }
+
+    fn erl(&self, expression: &str) -> anyhow::Result<String> {
+        let (shared, dir) = shared_rabbit()?;
+        let is_shared = place(&shared) == place(&self.amqp_url);
+        let dir = if is_shared {
+            dir
+        } else {
+            folder_of(&self.amqp_url)?
+        };
+        erl(&dir, expression)
     }
 
     /// The URL of the shared Redis alone.
@@ -95,4 +135,12 @@ fn shared_rabbit() -> anyhow::Result<(String, PathBuf)> {
     };
     let rabbit = own.insert(rabbit);
     Ok((rabbit.url().to_owned(), rabbit.dir().to_owned()))
+}
+
+/// `host:port` of a URL.
+pub(crate) fn place(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = rest.split('/').next()?;
+    place.contains(':').then_some(place)
 }

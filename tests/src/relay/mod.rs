@@ -19,6 +19,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use crate::services::place;
+
 /// How bytes travel in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
@@ -191,12 +193,4 @@ async fn listen(listener: TcpListener, orders: Arc<Orders>) {
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
-}
-
-/// `host:port` of a URL.
-fn place(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    let place = rest.split('/').next()?;
-    place.contains(':').then_some(place)
 }

@@ -29,7 +29,7 @@ async fn relay() -> Relay {
 }
 
 async fn connect(relay: &Relay) -> TcpStream {
-    let place = super::place(relay.url()).unwrap();
+    let place = crate::services::place(relay.url()).unwrap();
     TcpStream::connect(place).await.unwrap()
 }
 
