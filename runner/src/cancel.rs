@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use glovebox_gate::Permit;
 use glovebox_schemas::job::JobId;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,8 @@ const REMEMBERED: usize = 65_536;
 /// The jobs that are here now.
 #[derive(Clone, Default)]
 pub(crate) struct Cancellations {
+    /// What entitles us to run jobs; without one every job is ours.
+    lease: Option<Arc<Lease>>,
     here: Arc<Mutex<HashMap<JobId, Entry>>>,
     remembered: Arc<Mutex<Remembered>>,
     /// Nothing new is to be started.
@@ -49,6 +52,14 @@ pub(crate) struct Registration {
 }
 
 impl Cancellations {
+    /// Of jobs that are ours for as long as the lease says so.
+    pub(crate) fn under(lease: Arc<Lease>) -> Cancellations {
+        Cancellations {
+            lease: Some(lease),
+            ..Cancellations::default()
+        }
+    }
+
     /// Registers a job. While one of the same id is here, waits for its end: a message may come twice,
     /// and the second finds the first one's result. `None` when the runner is to stop.
     pub(crate) async fn register(&self, id: &JobId) -> Option<Registration> {
@@ -113,13 +124,19 @@ impl Cancellations {
     }
 
     /// Ends every job that runs here and is not surely ours any more.
-    pub(crate) fn end_lost(&self, lease: &Lease) {
+    pub(crate) fn end_lost(&self) {
         for (id, entry) in &*self.lock() {
-            let lost = entry.claim.is_some_and(|claim| !lease.holds(claim));
-            if lost && !entry.lost.is_cancelled() {
+            if !self.holds(entry) && !entry.lost.is_cancelled() {
                 tracing::warn!(job = %id, "its message and the lease are lost: it is ended, since it may run elsewhere");
                 entry.lost.cancel();
             }
+        }
+    }
+
+    fn holds(&self, entry: &Entry) -> bool {
+        match (&self.lease, entry.claim) {
+            (Some(lease), Some(claim)) => lease.holds(claim),
+            _ => true,
         }
     }
 
@@ -186,6 +203,15 @@ impl Registration {
         claim.is_some_and(|claim| !claim.written)
     }
 
+    /// For the gate: whether it is still ours.
+    pub(crate) fn permit(&self) -> Permit {
+        let (cancellations, id) = (self.cancellations.clone(), self.id.clone());
+        Permit::new(move || {
+            let entry = cancellations.lock().get(&id).cloned();
+            entry.is_some_and(|entry| cancellations.holds(&entry))
+        })
+    }
+
     /// It does not run any more.
     pub(crate) fn unclaim(&self) {
         if let Some(entry) = self.cancellations.lock().get_mut(&self.id) {
@@ -247,8 +273,8 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_runs_without_a_claim_that_holds_is_ended() {
-        let cancellations = Cancellations::default();
-        let lease = Lease::new("a".into());
+        let lease = Arc::new(Lease::new("a".into()));
+        let cancellations = Cancellations::under(Arc::clone(&lease));
         let session = lease.next_session();
         let job = cancellations.register(&JobId::new_v7()).await.unwrap();
         let waits = cancellations.register(&JobId::new_v7()).await.unwrap();
@@ -256,10 +282,13 @@ mod tests {
             session,
             written: false,
         });
-        cancellations.end_lost(&lease);
+        let permit = job.permit();
+        assert!(permit.holds());
+        cancellations.end_lost();
         assert!(job.interrupted().now_or_never().is_none());
         lease.session_lost();
-        cancellations.end_lost(&lease);
+        assert!(!permit.holds());
+        cancellations.end_lost();
         assert!(job.interrupted().now_or_never().is_some());
         assert!(
             waits.interrupted().now_or_never().is_none(),

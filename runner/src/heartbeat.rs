@@ -9,7 +9,7 @@ use glovebox_cell::LayerState;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::lease::{Lease, RENEW_EVERY};
+use crate::lease::RENEW_EVERY;
 use crate::message::intake::Phase;
 use crate::pipeline::Pipeline;
 use crate::process::Process;
@@ -94,11 +94,11 @@ impl Heartbeat {
 }
 
 /// Ends what is not surely ours any more, for as long as the runner lives.
-pub(crate) async fn watch_over(pipeline: Arc<Pipeline>, lease: Arc<Lease>) {
+pub(crate) async fn watch_over(pipeline: Arc<Pipeline>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        pipeline.cancellations.end_lost(&lease);
+        pipeline.cancellations.end_lost();
     }
 }

@@ -33,4 +33,4 @@ pub use record::{Recording, RefusedCall, record};
 pub use result::Durability;
 pub use spool::{SpoolConfig, claim as claim_spool};
 pub use stage::{Stage, Watch};
-pub use worker::{RunnerConfig, RunnerError, run};
+pub use worker::{RunnerConfig, RunnerError, Stopped, run};

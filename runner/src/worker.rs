@@ -53,6 +53,15 @@ pub struct RunnerConfig {
     pub watch: Watch,
 }
 
+/// How a runner stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// All that it had taken is done or given back.
+    Settled,
+    /// So many jobs were left: the broker delivers them again by itself.
+    Left(usize),
+}
+
 /// Why a runner did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
@@ -77,7 +86,7 @@ pub enum RunnerError {
 ///
 /// # Errors
 /// When it can't start; later failures are retried for as long as the runner lives.
-pub fn run(link: Link, languages: Languages, config: RunnerConfig) -> Result<(), RunnerError> {
+pub fn run(link: Link, languages: Languages, config: RunnerConfig) -> Result<Stopped, RunnerError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -86,7 +95,11 @@ pub fn run(link: Link, languages: Languages, config: RunnerConfig) -> Result<(),
         .block_on(work(link, languages, config))
 }
 
-async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<(), RunnerError> {
+async fn work(
+    link: Link,
+    languages: Languages,
+    config: RunnerConfig,
+) -> Result<Stopped, RunnerError> {
     let cells = Cells::open(link, config.slots, config.watch).await?;
     let lease = Arc::new(Lease::new(uuid::Uuid::now_v7().to_string()));
     let store = RedisStore::new(
@@ -103,7 +116,7 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
         languages,
         cells,
         store: Store::Redis(store.clone(), spool.clone()),
-        cancellations: Cancellations::default(),
+        cancellations: Cancellations::under(Arc::clone(&lease)),
         health: Health::new(valve.clone()),
         parking: Parking::new(),
         watch: config.watch,
@@ -121,7 +134,7 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
         drained: drained.clone(),
         valve: valve.clone(),
         parking: pipeline.parking.clone(),
-        lease: Arc::clone(&lease),
+        lease,
         phase: Arc::clone(&phase),
     };
     let heartbeat = Heartbeat {
@@ -133,7 +146,7 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
     };
     let mut signals = Signals::new().map_err(RunnerError::Runtime)?;
     let beating = tokio::spawn(heartbeat.beat(drained.clone()));
-    tokio::spawn(heartbeat::watch_over(Arc::clone(&pipeline), lease));
+    tokio::spawn(heartbeat::watch_over(Arc::clone(&pipeline)));
     tokio::spawn(spool.clone().deliver(store));
     let sink = Arc::new(Handing {
         pipeline: Arc::clone(&pipeline),
@@ -145,16 +158,20 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
 
     let stopping = stop_in_order(&pipeline, &spool, &tasks, &mut signals, config.drain, &stop);
     tokio::pin!(consuming);
-    tokio::select! {
+    let stopped = tokio::select! {
         // Only the very first connection can end it early.
-        ended = &mut consuming => ended.unwrap_or(Ok(()))?,
-        () = stopping => {
+        ended = &mut consuming => {
+            ended.unwrap_or(Ok(()))?;
+            Stopped::Settled
+        }
+        stopped = stopping => {
             drained.cancel();
             if let Ok(Err(error)) = consuming.await {
                 tracing::warn!(%error, "stopped without a connection");
             }
+            stopped
         }
-    }
+    };
     if tokio::time::timeout(GIVE_BACK_WITHIN, beating)
         .await
         .is_err()
@@ -162,7 +179,7 @@ async fn work(link: Link, languages: Languages, config: RunnerConfig) -> Result<
         tracing::warn!("the heartbeat is left to expire");
     }
     tracing::info!("stopped");
-    Ok(())
+    Ok(stopped)
 }
 
 /// A runner that was killed a moment ago may still have the name; one that lives keeps it.
@@ -189,7 +206,7 @@ async fn stop_in_order(
     signals: &mut Signals,
     drain: Duration,
     stop: &CancellationToken,
-) {
+) -> Stopped {
     signals.next().await;
     tracing::info!(drain_s = drain.as_secs(), "stopping: nothing new is taken");
     stop.cancel();
@@ -203,13 +220,10 @@ async fn stop_in_order(
     pipeline.cancellations.interrupt_all();
     // What waits for a store that is away is not waited for: nothing of it is acknowledged, and it
     // comes again when the connection closes.
-    if tokio::time::timeout(GIVE_BACK_WITHIN, tasks.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!(jobs = tasks.len(), "left to be delivered again");
-    }
+    let waited = tokio::time::timeout(GIVE_BACK_WITHIN, tasks.wait()).await;
+    let stopped = waited.map_or_else(|_| Stopped::Left(tasks.len()), |()| Stopped::Settled);
     spool.leave().await;
+    stopped
 }
 
 /// Hands deliveries to the pipeline, each as a task of its own.

@@ -93,7 +93,8 @@ impl Cut {
 
 fn results_in(folder: &Path) -> Vec<JobResult> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
+        .into_iter()
+        .flatten()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|suffix| suffix == "json"))
         .collect();
@@ -257,7 +258,8 @@ async fn a_runner_that_stops_while_redis_is_away_leaves_its_results_to_the_next(
     })
     .await
     .unwrap();
-    runner.stop().await.unwrap();
+    runner.terminate().unwrap();
+    assert_eq!(runner.ended().await.unwrap(), 6, "not all is settled");
     let left = cut.results();
     assert!(!left.is_empty());
 

@@ -8,7 +8,7 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use glovebox_gate::{Doors, Gate, Passage, Policy};
+use glovebox_gate::{Doors, Gate, Passage, Permit, Policy};
 
 use crate::report::{Network, Summary};
 
@@ -67,7 +67,7 @@ fn open(gate: &Gate, target: SocketAddr) -> anyhow::Result<(SocketAddr, Passage)
         connections: u32::MAX,
         bytes: u64::MAX,
     };
-    Ok((door, gate.open(doors, policy)?))
+    Ok((door, gate.open(doors, policy, Permit::always())?))
 }
 
 /// Serves one client after the other, until the process ends.

@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use glovebox_schemas::job::JobId;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done · 2 usage · 3 the job was not `succeeded` · 4 a service is out of reach · 5 this host can't isolate.
+Exit codes: 0 done · 2 usage · 3 the job was not `succeeded` · 4 a service is out of reach · 5 this host can't isolate ·
+6 a runner left jobs to be delivered again (0: all that it had taken is done or given back).
 `run` without --json exits as the program did: its exit code, or 128 + the number of its signal.
 
 Environment: GLOVEBOX_AMQP_URL (amqp://guest:guest@127.0.0.1:5672/%2f) · GLOVEBOX_REDIS_URL (redis://127.0.0.1:6379/0,

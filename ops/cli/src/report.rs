@@ -17,6 +17,8 @@ pub(crate) const NOT_SUCCEEDED: u8 = 3;
 pub(crate) const SERVICE: u8 = 4;
 /// This host can't isolate.
 pub(crate) const HOST: u8 = 5;
+/// A runner stopped before everything that it had taken was settled.
+pub(crate) const LEFT: u8 = 6;
 /// Wrong usage.
 pub(crate) const USAGE: u8 = 2;
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use glovebox_cell::{supervise, worker_id};
 use glovebox_runner::{
-    Durability, RunnerConfig, RunnerError, SpoolConfig, Wanted, claim_spool, run as work,
+    Durability, RunnerConfig, RunnerError, SpoolConfig, Stopped, Wanted, claim_spool, run as work,
 };
 use glovebox_schemas::names::{is_lane, is_runner_name};
 
 use crate::args::RunnerArgs;
 use crate::isolation;
 use crate::queue::{amqp_url, redis_url};
-use crate::report::{HOST, SERVICE, USAGE, fail, note};
+use crate::report::{HOST, LEFT, SERVICE, USAGE, fail, note};
 
 /// Runs the command.
 pub(crate) fn run(args: RunnerArgs) -> ExitCode {
@@ -50,7 +50,7 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
         redis_url: redis_url(),
         drain: Duration::from_secs(args.drain),
         spool: SpoolConfig {
-            folder,
+            folder: folder.clone(),
             memory: args.spool_memory,
             disk: args.spool_disk,
         },
@@ -61,7 +61,11 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
         watch: |_| {},
     };
     let code = supervise(&warden, move |link| match work(link, languages, config) {
-        Ok(()) => 0,
+        Ok(Stopped::Settled) => 0,
+        Ok(Stopped::Left(jobs)) => {
+            note(&format!("{jobs} jobs are left to be delivered again"));
+            i32::from(LEFT)
+        }
         Err(RunnerError::Broker(error)) => {
             fail(SERVICE, &error, &error.hint());
             i32::from(SERVICE)
@@ -85,6 +89,8 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
         }
     })
     .map_err(|error| isolation::fail_supervise(&error))?;
+    // One that still has results in it is the next runner's.
+    std::fs::remove_dir(&folder).ok();
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(HOST)))
 }
 

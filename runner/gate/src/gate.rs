@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::keeper::{Keeper, Patience};
-use crate::ledger::Account;
+use crate::ledger::{Account, Permit};
 use crate::policy::Policy;
 use crate::resolve::{self, Lookup};
 
@@ -76,21 +76,29 @@ impl Gate {
     ///
     /// # Errors
     /// When a door is no listening socket.
-    pub fn open(&self, doors: Doors, policy: Policy) -> io::Result<Passage> {
-        self.open_with(doors, policy, Patience::default(), resolve::system())
+    pub fn open(&self, doors: Doors, policy: Policy, permit: Permit) -> io::Result<Passage> {
+        let patience = Patience::default();
+        self.open_with(doors, policy, permit, patience, resolve::system())
     }
 
     pub(crate) fn open_with(
         &self,
         doors: Doors,
         policy: Policy,
+        permit: Permit,
         patience: Patience,
         lookup: Lookup,
     ) -> io::Result<Passage> {
         let _runtime = self.handle.enter();
         let (http, socks) = (listener(doors.http)?, listener(doors.socks)?);
         let closing = CancellationToken::new();
-        let keeper = Arc::new(Keeper::new(policy, patience, lookup, closing.clone()));
+        let keeper = Arc::new(Keeper::new(
+            policy,
+            patience,
+            lookup,
+            permit,
+            closing.clone(),
+        ));
         keeper.spawn(keeper.clone().attend(http, socks));
         Ok(Passage {
             keeper,

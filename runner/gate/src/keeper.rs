@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ledger::{Account, Ledger, Place};
+use crate::ledger::{Account, Ledger, Permit, Place};
 use crate::policy::Policy;
 use crate::resolve::{Lookup, Resolver};
 use crate::{http, socks};
@@ -58,10 +58,11 @@ impl Keeper {
         policy: Policy,
         patience: Patience,
         lookup: Lookup,
+        permit: Permit,
         closing: CancellationToken,
     ) -> Keeper {
         Keeper {
-            ledger: Arc::new(Ledger::new(policy.connections, policy.bytes)),
+            ledger: Arc::new(Ledger::new(policy.connections, policy.bytes, permit)),
             policy,
             patience,
             resolver: Resolver::new(lookup),

@@ -45,8 +45,34 @@ pub(crate) const PATIENCE: u64 = 1_000;
 /// A place among a job's connections at one time; shared by all that one of them needs.
 pub(crate) type Place = Arc<OwnedSemaphorePermit>;
 
+/// Asked before each byte goes out or comes in: whether the job is still to have a network. One that may have been
+/// begun elsewhere is not.
+#[derive(Clone)]
+pub struct Permit(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Permit {
+    /// For as long as `holds` says so. It is asked often, and must not wait.
+    #[must_use]
+    pub fn new(holds: impl Fn() -> bool + Send + Sync + 'static) -> Permit {
+        Permit(Arc::new(holds))
+    }
+
+    /// Whether it holds now.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        (self.0)()
+    }
+
+    /// For as long as the job runs.
+    #[must_use]
+    pub fn always() -> Permit {
+        Permit::new(|| true)
+    }
+}
+
 /// The books of one job.
 pub(crate) struct Ledger {
+    permit: Permit,
     connections: u64,
     begun: AtomicU64,
     bytes_left: AtomicU64,
@@ -54,8 +80,9 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(connections: u32, bytes: u64) -> Ledger {
+    pub(crate) fn new(connections: u32, bytes: u64, permit: Permit) -> Ledger {
         Ledger {
+            permit,
             connections: connections.into(),
             begun: AtomicU64::new(0),
             bytes_left: AtomicU64::new(bytes),
@@ -80,8 +107,11 @@ impl Ledger {
         })
     }
 
-    /// Takes from the job's bytes, as many as are left and at most `wanted`.
+    /// Takes from the job's bytes, as many as are left and at most `wanted`; none without a permit.
     pub(crate) fn take(&self, wanted: usize) -> usize {
+        if !self.permit.holds() {
+            return 0;
+        }
         let take = |left: u64| left.checked_sub(left.min(wanted as u64));
         let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
         let left = self.bytes_left.fetch_update(set, get, take);

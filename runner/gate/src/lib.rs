@@ -30,7 +30,7 @@ mod upstream;
 mod verdict;
 
 pub use gate::{Doors, Gate, Passage};
-pub use ledger::{Account, Connection};
+pub use ledger::{Account, Connection, Permit};
 pub use pattern::{HostPattern, HostPatternError};
 pub use policy::{Policy, TooMuch, Upstream, UpstreamError, Wishes};
 pub use verdict::Verdict;

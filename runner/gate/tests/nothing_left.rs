@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use glovebox_gate::{Doors, Gate, Policy};
+use glovebox_gate::{Doors, Gate, Permit, Policy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -38,7 +38,7 @@ async fn nothing_is_left_of_a_passage() {
         connections: 100,
         bytes: 1_000,
     };
-    let passage = gate.open(doors, policy).unwrap();
+    let passage = gate.open(doors, policy, Permit::always()).unwrap();
 
     // A tunnel, a plain request that is not answered, a door with half a greeting, one with nothing.
     let mut tunnel = TcpStream::connect(http_at).await.unwrap();

@@ -122,7 +122,7 @@ impl Cells {
         drop((stdin, stdout_end, stderr_end, files_end, memfd));
         (self.watch)(Stage::Launched);
 
-        let passage = match self.open_gate(order, &mut cell).await {
+        let passage = match self.open_gate(order, registration, &mut cell).await {
             Ok(passage) => passage,
             Err(error) => {
                 // Without its network the cell is of no use to anybody; how it ends does not matter.
@@ -163,6 +163,7 @@ impl Cells {
     async fn open_gate(
         &self,
         order: &Order<'_>,
+        registration: &Registration,
         cell: &mut CellHandle,
     ) -> Result<Option<Passage>, LaunchError> {
         let Some(policy) = order.gate else {
@@ -179,7 +180,7 @@ impl Cells {
                 self.gate.get_or_init(|| gate)
             }
         };
-        gate.open(Doors { http, socks }, policy.clone())
+        gate.open(Doors { http, socks }, policy.clone(), registration.permit())
             .map(Some)
             .map_err(io("opening the network gate"))
     }

@@ -53,7 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
         allow_missing: AllowMissing::default(),
     };
     let code = supervise(&warden, move |link| match run(link, languages, config) {
-        Ok(()) => 0,
+        Ok(_) => 0,
         Err(error) => {
             tracing::error!(%error, "ended");
             1

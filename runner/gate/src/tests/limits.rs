@@ -1,5 +1,7 @@
 //! What ends a job's connections.
 
+use std::sync::atomic::Ordering;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -34,6 +36,21 @@ async fn bytes_are_cut_at_the_limit_over_all_connections() {
         verdicts,
         [Verdict::Allowed, Verdict::ByteLimit, Verdict::ByteLimit]
     );
+}
+
+#[tokio::test]
+async fn nothing_passes_once_the_permit_is_gone() {
+    let echo = Echo::start();
+    let rig = Rig::open(policy(echo.port), HOME);
+    let (mut open, _) = rig.connect(&format!("home:{}", echo.port)).await;
+    open.write_all(&[7; 30]).await.unwrap();
+    open.read_exact(&mut [0; 30]).await.unwrap();
+    rig.permitted.store(false, Ordering::SeqCst);
+    // The job's end may be closed by the time it is written to.
+    open.write_all(&[7; 30]).await.ok();
+    assert_eq!(read_all(&mut open).await, "");
+    let account = rig.close().await;
+    assert_eq!(account.connections[0].bytes_sent, 30);
 }
 
 #[tokio::test]

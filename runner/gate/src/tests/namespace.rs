@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use nix::sched::{CloneFlags, unshare};
 
 use super::rig::{Echo, listen, patterns, policy};
-use crate::{Doors, Gate, Verdict};
+use crate::{Doors, Gate, Permit, Verdict};
 
 /// Runs `inside` on a thread in a new network namespace with loopback up; threads that it starts are there, too.
 async fn in_a_namespace<T: Send + 'static>(inside: impl FnOnce() -> T + Send + 'static) -> T {
@@ -60,7 +60,8 @@ async fn a_job_gets_out_by_its_doors_and_by_nothing_else() {
     });
     let open = async {
         let doors = tokio::task::spawn_blocking(move || handed_out.recv().unwrap());
-        gate.open(doors.await.unwrap(), policy).unwrap()
+        gate.open(doors.await.unwrap(), policy, Permit::always())
+            .unwrap()
     };
     let ((alone, said), passage) = tokio::join!(job, open);
     assert!(alone, "the job's own network must lead nowhere");
@@ -83,12 +84,14 @@ async fn a_public_address_of_this_host_is_private_until_the_intranet_opens_it() 
         let gate = Gate::start().unwrap();
         let mut policy = policy(port);
         let again = doors(http.try_clone().unwrap(), socks.try_clone().unwrap());
-        let passage = gate.open(doors(http, socks), policy.clone()).unwrap();
+        let passage = gate
+            .open(doors(http, socks), policy.clone(), Permit::always())
+            .unwrap();
         let said = hello(&format!("198.51.100.7:{port}"));
         drop((passage, gate));
         policy.intranet = patterns(&["198.51.100.0/24"]);
         let gate = Gate::start().unwrap();
-        let _passage = gate.open(again, policy).unwrap();
+        let _passage = gate.open(again, policy, Permit::always()).unwrap();
         let serve = move || drop(server.accept().unwrap());
         std::thread::Builder::new().spawn(serve).unwrap();
         (said, hello(&format!("198.51.100.7:{port}")))

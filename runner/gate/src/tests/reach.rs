@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use super::rig::{Echo, IMPATIENT, Names, Rig, listen, patterns, ping, policy};
 use crate::keeper::Patience;
-use crate::{Doors, Gate, Verdict};
+use crate::{Doors, Gate, Permit, Verdict};
 
 const NAMES: Names = &[
     ("home", &["127.0.0.1"]),
@@ -82,7 +82,7 @@ async fn a_name_is_resolved_once() {
         socks: socks.into(),
     };
     let passage = gate
-        .open_with(doors, policy, Patience::default(), lookup)
+        .open_with(doors, policy, Permit::always(), Patience::default(), lookup)
         .unwrap();
     let mut rig = Rig::open(super::rig::policy(1), NAMES);
     rig.http = address;
@@ -125,7 +125,7 @@ async fn a_resolver_that_hangs_is_not_waited_for() {
         socks: socks.into(),
     };
     let passage = gate
-        .open_with(doors, policy(80), IMPATIENT, lookup)
+        .open_with(doors, policy(80), Permit::always(), IMPATIENT, lookup)
         .unwrap();
     let (_stream, said) = rig.connect("hangs:80").await;
     assert_eq!(said, "HTTP/1.1 502 Bad Gateway");

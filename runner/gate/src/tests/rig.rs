@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::keeper::Patience;
-use crate::{Account, Doors, Gate, HostPattern, Passage, Policy, Verdict};
+use crate::{Account, Doors, Gate, HostPattern, Passage, Permit, Policy, Verdict};
 
 /// A gate, open for one job.
 pub(super) struct Rig {
@@ -19,6 +19,8 @@ pub(super) struct Rig {
     pub(super) http: SocketAddr,
     pub(super) socks: SocketAddr,
     pub(super) lookups: Arc<AtomicUsize>,
+    /// Whether the job may still have a network.
+    pub(super) permitted: Arc<AtomicBool>,
     pub(super) gate: Gate,
 }
 
@@ -74,12 +76,18 @@ impl Rig {
             http: http.into(),
             socks: socks.into(),
         };
-        let passage = gate.open_with(doors, policy, patience, lookup).unwrap();
+        let permitted = Arc::new(AtomicBool::new(true));
+        let asked = permitted.clone();
+        let permit = Permit::new(move || asked.load(Ordering::SeqCst));
+        let passage = gate
+            .open_with(doors, policy, permit, patience, lookup)
+            .unwrap();
         Rig {
             passage: Some(passage),
             http: addresses.0,
             socks: addresses.1,
             lookups,
+            permitted,
             gate,
         }
     }
