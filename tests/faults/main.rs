@@ -5,8 +5,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod broker;
+mod clock;
 mod common;
+mod deadly;
 mod frozen;
+mod herd;
+mod hostile;
 mod network;
+mod once;
 mod stages;
+mod starved;
 mod store;

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,9 +28,6 @@ use crate::remains;
 const WATCHDOG: Duration = Duration::from_secs(120);
 /// What is killed without anybody to wait for it is gone long before.
 const REMAINS: Duration = Duration::from_secs(10);
-/// Enters the pen and becomes the command, which inherits a descriptor that nobody meant for it.
-const ENTER: &str = r#"while [ "$1" != -- ]; do echo 0 > "$1" || exit 99; shift; done; shift; exec 7< /etc/passwd; exec "$@""#;
-
 /// An ordinary user of the host.
 pub const ORDINARY_USER: u32 = 1234;
 
@@ -146,12 +143,8 @@ impl Cli {
             open_up(&copy);
             binary = copy;
         }
-        let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", ENTER, "pen"])
-            .args(pen.doors())
-            .arg("--")
-            .args(&self.prefix);
+        let mut command = pen.command();
+        command.args(&self.prefix);
         if let Some(user) = self.user {
             command.args(["setpriv", "--clear-groups"]);
             command.args([format!("--reuid={user}"), format!("--regid={user}")]);

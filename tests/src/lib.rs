@@ -39,6 +39,7 @@ mod supervised;
 pub use self::redis::Redis;
 pub use binary::glovebox_bin;
 pub use fleet::Fleet;
+pub use pen::Pen;
 pub use rabbit::Rabbit;
 pub use runner::{How, Runner};
 pub use sentinel::{MASTER, Sentinel};

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,17 +15,20 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 const ROOT: &str = "/sys/fs/cgroup";
 const CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
+/// Enters the pen and becomes the command, which inherits a descriptor that nobody meant for it.
+const ENTER: &str = r#"while [ "$1" != -- ]; do echo 0 > "$1" || exit 99; shift; done; shift; exec 7< /etc/passwd; exec "$@""#;
 
 /// Cgroups that are removed, with all that is in them, when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Pen {
+pub struct Pen {
     groups: Vec<PathBuf>,
     v2: bool,
 }
 
 impl Pen {
     /// Makes it.
-    pub(crate) fn new() -> Pen {
+    #[must_use]
+    pub fn new() -> Pen {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("gbtest.{}.{number}", std::process::id());
@@ -48,10 +52,23 @@ impl Pen {
         Pen { groups, v2 }
     }
 
-    /// The files that a process writes `0` to in order to come in.
-    pub(crate) fn doors(&self) -> Vec<PathBuf> {
+    /// A command that comes in and becomes what its further arguments name.
+    pub(crate) fn command(&self) -> Command {
         let door = if self.v2 { "cgroup.procs" } else { "tasks" };
-        self.groups.iter().map(|group| group.join(door)).collect()
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", ENTER, "pen"])
+            .args(self.groups.iter().map(|group| group.join(door)))
+            .arg("--");
+        command
+    }
+
+    /// From now on no process or thread in it can start another.
+    pub fn close(&self) {
+        let own = |group: &&PathBuf| group.join("pids.max").exists();
+        let group = self.groups.iter().find(own).expect("a group of processes");
+        let now = fs::read_to_string(group.join("pids.current")).expect("it is counted");
+        fs::write(group.join("pids.max"), now.trim()).expect("the group is ours");
     }
 
     /// All processes in it, however deep.
@@ -90,7 +107,8 @@ impl Pen {
     }
 
     /// What is in it and should not be: processes and groups.
-    pub(crate) fn leftovers(&self) -> Vec<String> {
+    #[must_use]
+    pub fn leftovers(&self) -> Vec<String> {
         let processes = self.processes().into_iter().map(|pid| {
             let pid = pid.as_raw_nonzero();
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -101,6 +119,12 @@ impl Pen {
             beneath.map(|path| format!("cgroup {}", path.display()))
         });
         processes.chain(groups).collect()
+    }
+}
+
+impl Default for Pen {
+    fn default() -> Pen {
+        Pen::new()
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::binary::glovebox_bin;
 use crate::fleet::PATIENCE;
+use crate::pen::Pen;
 use crate::processes::Process;
 use crate::services::Services;
 
@@ -28,6 +29,8 @@ use crate::services::Services;
 pub struct How<'a> {
     /// Instead of `glovebox`, with the same arguments.
     pub program: Option<&'a str>,
+    /// The cgroups in which it lives; the test's own if absent.
+    pub pen: Option<&'a Pen>,
     /// A command that runs the rest of its arguments, such as `prlimit` with its options.
     pub through: &'a [&'a str],
     /// Besides `--name`.
@@ -113,7 +116,12 @@ impl Runner {
             .permissions(Permissions::from_mode(0o755))
             .tempdir()?;
         // With the thread that starts it, so that a killed test leaves nothing.
-        let mut child = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        if let Some(pen) = how.pen {
+            command = pen.command();
+            command.arg("setpriv");
+        }
+        let mut child = command
             .args(["--pdeathsig", "KILL"])
             .args(how.through)
             .arg(program)
@@ -130,7 +138,7 @@ impl Runner {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
-            .context("setpriv could not be run")?;
+            .context("the runner could not be started")?;
         let stderr = child
             .stderr
             .take()

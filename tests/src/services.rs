@@ -63,8 +63,9 @@ impl Services {
         .map(drop)
     }
 
-    /// How many messages a quorum queue has, those that somebody has taken and not settled included. A passive declare
-    /// does not count those, and what RabbitMQ's own tools show is some seconds old.
+    /// How many messages a quorum queue has, those included that somebody has taken and not settled, and those that are
+    /// on their way to the dead letters. A passive declare counts neither, and what RabbitMQ's own tools show is some
+    /// seconds old.
     ///
     /// # Errors
     ///

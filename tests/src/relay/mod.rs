@@ -10,9 +10,9 @@ mod pump;
 mod tests;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -72,8 +72,14 @@ struct Orders {
     to_client: watch::Sender<Flow>,
     door: watch::Sender<Door>,
     fate: watch::Sender<Fate>,
-    made: AtomicUsize,
+    made: Mutex<Vec<Instant>>,
     open: AtomicUsize,
+}
+
+impl Orders {
+    fn made(&self) -> MutexGuard<'_, Vec<Instant>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Relay {
@@ -90,7 +96,7 @@ impl Relay {
             to_client: watch::Sender::new(Flow::Pass),
             door: watch::Sender::new(Door::Open),
             fate: watch::Sender::new(Fate::Cut),
-            made: AtomicUsize::new(0),
+            made: Mutex::default(),
             open: AtomicUsize::new(0),
         });
         let runtime = Builder::new_multi_thread()
@@ -163,7 +169,13 @@ impl Relay {
     /// How many connections were asked for so far.
     #[must_use]
     pub fn made(&self) -> usize {
-        self.orders.made.load(Ordering::Relaxed)
+        self.orders.made().len()
+    }
+
+    /// When each was.
+    #[must_use]
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.orders.made().clone()
     }
 
     /// How many are open now, forgotten ones included.
@@ -186,7 +198,7 @@ async fn listen(listener: TcpListener, orders: Arc<Orders>) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                orders.made.fetch_add(1, Ordering::Relaxed);
+                orders.made().push(Instant::now());
                 tokio::spawn(connection::carry(client, Arc::clone(&orders)));
             }
             // Out of descriptors: those that are open will end.
