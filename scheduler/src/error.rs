@@ -78,14 +78,7 @@ impl ClientError {
     pub fn hint(&self) -> String {
         match self {
             Self::Broker(error) => error.hint(),
-            Self::Store { source, .. } if source.code() == Some("READONLY") => {
-                "it is a replica, which takes no writes: GLOVEBOX_REDIS_URL has to name the master"
-                    .to_owned()
-            }
-            Self::Store { .. } => {
-                "trying again may do; if not, is Redis full (`redis-cli info memory`)?"
-                    .to_owned()
-            }
+            Self::Store { source, .. } => store_hint(source),
             Self::UnreadableResult { .. } => {
                 "a newer runner may have written it: update this client".to_owned()
             }
@@ -109,14 +102,29 @@ impl ClientError {
         match self {
             Self::Broker(error) => error.is_temporary(),
             // A replica that has been a master, a server that is still loading its data: these pass.
-            Self::Store { source, .. } => !matches!(
-                source.code(),
-                Some("NOAUTH" | "WRONGPASS" | "NOPERM" | "WRONGTYPE")
-            ),
+            Self::Store { source, .. } => match BrokerError::behind(source) {
+                Some(error) => error.is_temporary(),
+                None => !matches!(
+                    source.code(),
+                    Some("NOAUTH" | "WRONGPASS" | "NOPERM" | "WRONGTYPE")
+                ),
+            },
             Self::Unconfirmed { .. } | Self::Blocked { .. } => true,
             Self::UnreadableResult { .. } | Self::ResultExpired { .. } => false,
         }
     }
+}
+
+fn store_hint(error: &RedisError) -> String {
+    if let Some(error) = BrokerError::behind(error) {
+        return error.hint();
+    }
+    match error.code() {
+        Some("READONLY") => "it is a replica now: GLOVEBOX_REDIS_URL has to name the master",
+        Some("OOM") => "it is full: see `redis-cli info memory`, and raise its maxmemory",
+        _ => "trying again may do; if not, Redis's log says why",
+    }
+    .to_owned()
 }
 
 /// A job that was not taken.

@@ -12,7 +12,7 @@ use glovebox_broker::{BrokerError, Retry, Service, subscribe, without_password};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{done_channel, result_key, state_key};
 use glovebox_schemas::result::JobResult;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::client::Client;
 use crate::error::ClientError;
@@ -20,6 +20,18 @@ use crate::store::Doing;
 
 /// A listening connection whose peer froze says nothing at all: this finds out.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// A look that takes this long is not answered any more.
+const SILENT: Duration = Duration::from_secs(1);
+
+/// How a waiter's looks go.
+#[derive(Default)]
+struct Look {
+    /// When the one under way was begun.
+    begun: Option<Instant>,
+    /// Why Redis does not answer just now, if it does not.
+    trouble: Option<ClientError>,
+}
 
 impl Client {
     /// The result of a job, if it is there.
@@ -65,37 +77,57 @@ impl Client {
         id: &JobId,
         limit: Duration,
     ) -> Result<Option<JobResult>, ClientError> {
-        let mut trouble = None;
+        let mut look = Look::default();
         let outcome = timeout(limit, async {
-            if let Some(result) = self.result(id).await? {
+            if let Some(result) = self.look(id, &mut look).await? {
                 return Ok(result);
             }
-            self.listen_until_done(id, &mut trouble).await
+            self.listen_until_done(id, &mut look).await
         })
         .await;
-        match (outcome, trouble) {
-            (Ok(outcome), _) => outcome.map(Some),
-            (Err(_), Some(trouble)) => Err(trouble),
-            (Err(_), None) => Ok(None),
+        match outcome {
+            Ok(outcome) => outcome.map(Some),
+            Err(_) => match look.trouble.or_else(|| self.silence(look.begun)) {
+                Some(trouble) => Err(trouble),
+                None => Ok(None),
+            },
         }
     }
 
-    /// `trouble` is why Redis does not answer just now, if it does not.
+    async fn look(&self, id: &JobId, look: &mut Look) -> Result<Option<JobResult>, ClientError> {
+        look.begun = Some(Instant::now());
+        let found = self.result(id).await;
+        look.begun = None;
+        found
+    }
+
+    /// A look that has waited for its answer for too long is why there is no result.
+    fn silence(&self, begun: Option<Instant>) -> Option<ClientError> {
+        let waited = begun?.elapsed();
+        (waited >= SILENT).then(|| {
+            ClientError::broker(BrokerError::Silent {
+                service: Service::Redis,
+                at: without_password(&self.store.url),
+                seconds: waited.as_secs(),
+            })
+        })
+    }
+
     async fn listen_until_done(
         &self,
         id: &JobId,
-        trouble: &mut Option<ClientError>,
+        look: &mut Look,
     ) -> Result<JobResult, ClientError> {
         let mut retry = Retry::for_servers();
         loop {
-            let error = match self.listen(id, &mut retry, trouble).await {
+            let error = match self.listen(id, &mut retry, look).await {
                 Err(error) if error.is_temporary() => error,
                 outcome => return outcome,
             };
             tracing::debug!(job = %id, %error, "a waiting client lost Redis and will connect again");
-            *trouble = Some(error);
+            look.trouble = Some(error);
             tokio::time::sleep(retry.next_delay()).await;
-            if let Ok(Some(result)) = self.result(id).await {
+            if let Ok(Some(result)) = self.look(id, look).await {
                 return Ok(result);
             }
         }
@@ -106,18 +138,18 @@ impl Client {
         &self,
         id: &JobId,
         retry: &mut Retry,
-        trouble: &mut Option<ClientError>,
+        look: &mut Look,
     ) -> Result<JobResult, ClientError> {
         let mut subscription = subscribe(&self.store.url, &done_channel(id))
             .await
             .map_err(ClientError::broker)?;
         let mut messages = subscription.on_message();
         loop {
-            if let Some(result) = self.result(id).await? {
+            if let Some(result) = self.look(id, look).await? {
                 return Ok(result);
             }
             retry.reset();
-            *trouble = None;
+            look.trouble = None;
             if let Ok(None) = timeout(LOOK_AGAIN, messages.next()).await {
                 return Err(ClientError::broker(BrokerError::Lost {
                     service: Service::Redis,

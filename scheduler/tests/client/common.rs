@@ -5,7 +5,7 @@ use std::time::Duration;
 use glovebox_broker::{connect_amqp, connect_redis, declare};
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::names::{FIRST_COPY_HEADER, done_channel, queue, result_key, state_key};
-use glovebox_schemas::result::JobResult;
+use glovebox_schemas::result::{JobResult, Status};
 use glovebox_tests::fleet::eventually;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
@@ -99,4 +99,26 @@ pub(crate) async fn heard(redis: &mut impl ConnectionLike, id: &JobId) {
     })
     .await
     .unwrap();
+}
+
+pub(crate) fn result_of(id: &JobId) -> JobResult {
+    JobResult::new(id.clone(), Status::Succeeded, "r")
+}
+
+pub(crate) async fn store(redis: &mut glovebox_broker::Redis, id: &JobId) {
+    let () = redis::cmd("SET")
+        .arg(result_key(id))
+        .arg(result_of(id).to_json())
+        .query_async(redis)
+        .await
+        .unwrap();
+}
+
+pub(crate) async fn announce(redis: &mut glovebox_broker::Redis, id: &JobId) {
+    let () = redis::cmd("PUBLISH")
+        .arg(done_channel(id))
+        .arg("done")
+        .query_async(redis)
+        .await
+        .unwrap();
 }

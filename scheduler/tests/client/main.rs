@@ -4,6 +4,7 @@
 mod cancel;
 mod common;
 mod publish;
+mod redis_faults;
 mod runners;
 mod state;
 mod submit;

@@ -1,6 +1,8 @@
 //! Submitting to a real RabbitMQ and a real Redis.
 
 use crate::common::{hello, is_first_copy, next, runner_of, say, store_result};
+use std::time::Duration;
+
 use glovebox_scheduler::{Client, Phase, SubmitError, Submitted};
 use glovebox_schemas::job::Job;
 use glovebox_schemas::names::{ENQUEUED_AT_HEADER, queue};
@@ -211,4 +213,17 @@ async fn a_wrong_job_is_refused_before_anything_is_connected() {
     let error = client.submit(&job).await.unwrap_err();
 
     assert!(matches!(error, SubmitError::Rejected(_)), "{error:?}");
+}
+
+/// Whatever a client does can be done in a task of its own.
+#[test]
+fn futures_of_the_client_can_be_spawned() {
+    fn sent<F: Future + Send>(_: F) {}
+    let (client, job) = (Client::new("", ""), hello());
+    sent(client.submit(&job));
+    sent(client.state(&job.id));
+    sent(client.result(&job.id));
+    sent(client.cancel(&job.id));
+    sent(client.runners());
+    sent(client.wait(&job.id, Duration::from_secs(1)));
 }

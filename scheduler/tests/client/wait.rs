@@ -1,39 +1,16 @@
-//! Waiting for results on a real Redis that misbehaves.
+//! Waiting for results.
 
 use std::time::{Duration, Instant};
 
 use glovebox_broker::connect_redis;
 use glovebox_scheduler::{Client, ClientError};
 use glovebox_schemas::job::JobId;
-use glovebox_schemas::names::{done_channel, result_key, state_key};
-use glovebox_schemas::result::{JobResult, Status};
-use glovebox_tests::{Redis, Services};
+use glovebox_schemas::names::{result_key, state_key};
+use glovebox_tests::Services;
 
-use crate::common::{NO_RABBITMQ, heard};
+use crate::common::{NO_RABBITMQ, announce, heard, result_of, store};
 
 const LONG: Duration = Duration::from_secs(30);
-
-fn result_of(id: &JobId) -> JobResult {
-    JobResult::new(id.clone(), Status::Succeeded, "r")
-}
-
-async fn store(redis: &mut glovebox_broker::Redis, id: &JobId) {
-    let () = redis::cmd("SET")
-        .arg(result_key(id))
-        .arg(result_of(id).to_json())
-        .query_async(redis)
-        .await
-        .unwrap();
-}
-
-async fn announce(redis: &mut glovebox_broker::Redis, id: &JobId) {
-    let () = redis::cmd("PUBLISH")
-        .arg(done_channel(id))
-        .arg("done")
-        .query_async(redis)
-        .await
-        .unwrap();
-}
 
 #[tokio::test]
 async fn a_result_that_is_there_is_returned_at_once() {
@@ -97,74 +74,6 @@ async fn time_that_is_up_is_no_error() {
         .await;
 
     assert_eq!(waited.unwrap(), None);
-}
-
-#[tokio::test]
-async fn a_waiter_survives_the_loss_of_its_connection() {
-    let redis = Redis::start().unwrap();
-    let mut commands = connect_redis(redis.url()).await.unwrap();
-    let client = Client::new(NO_RABBITMQ, redis.url());
-    let id = JobId::new_v7();
-
-    let runner = async {
-        for _ in 0..3 {
-            heard(&mut commands, &id).await;
-            let killed: u32 = redis::cmd("CLIENT")
-                .arg(&["KILL", "TYPE", "pubsub"])
-                .query_async(&mut commands)
-                .await
-                .unwrap();
-            assert_eq!(killed, 1);
-        }
-        // Said while nobody listens: the waiter has to look by itself.
-        store(&mut commands, &id).await;
-        announce(&mut commands, &id).await;
-    };
-    let (waited, ()) = tokio::join!(client.wait(&id, LONG), runner);
-
-    assert_eq!(waited.unwrap(), Some(result_of(&id)));
-}
-
-#[tokio::test]
-async fn a_waiter_survives_a_redis_that_was_away() {
-    let redis = Redis::start().unwrap();
-    let client = Client::new(NO_RABBITMQ, redis.url());
-    let id = JobId::new_v7();
-    let mut commands = connect_redis(redis.url()).await.unwrap();
-
-    let operator = async {
-        heard(&mut commands, &id).await;
-        redis.kill().unwrap();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        redis.restart().unwrap();
-        let mut commands = connect_redis(redis.url()).await.unwrap();
-        store(&mut commands, &id).await;
-    };
-    let (waited, ()) = tokio::join!(client.wait(&id, LONG), operator);
-
-    assert_eq!(waited.unwrap(), Some(result_of(&id)));
-}
-
-#[tokio::test]
-async fn a_redis_that_stays_away_is_an_error_when_time_is_up() {
-    let redis = Redis::start().unwrap();
-    let client = Client::new(NO_RABBITMQ, redis.url());
-    let id = JobId::new_v7();
-    let mut commands = connect_redis(redis.url()).await.unwrap();
-
-    let operator = async {
-        heard(&mut commands, &id).await;
-        redis.kill().unwrap();
-    };
-    let (waited, ()) = tokio::join!(client.wait(&id, Duration::from_secs(4)), operator);
-
-    let error = waited.unwrap_err();
-    assert!(error.is_temporary(), "{error:?}");
-    let at_once = Client::new(NO_RABBITMQ, redis.url()).wait(&id, LONG).await;
-    assert!(
-        matches!(at_once, Err(ClientError::Broker(_))),
-        "{at_once:?}"
-    );
 }
 
 #[tokio::test]

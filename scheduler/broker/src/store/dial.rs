@@ -52,7 +52,9 @@ impl Dialer {
     }
 
     pub(super) async fn subscribe(&self, channel: &str) -> Result<PubSub, BrokerError> {
-        self.first_that(async |server| server.subscribe(channel).await)
+        // Owned: with a borrowed name the compiler doubts that this may be awaited in another thread.
+        let channel = channel.to_owned();
+        self.first_that(async move |server| server.subscribe(&channel).await)
             .await
     }
 
