@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nobody who lives is silent for as long.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -20,12 +20,15 @@ pub const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// The file `reach.py` of a job that is to speak to the gate.
 pub const REACH: &str = include_str!("../programs/reach.py");
 
+/// When somebody asked, and the first line of the request.
+pub type Asked = (Instant, String);
+
 /// A server that listens until it is dropped.
 #[derive(Debug)]
 pub struct Site {
     address: SocketAddr,
     over: Arc<AtomicBool>,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     hung: Receiver<()>,
     listening: Option<JoinHandle<()>>,
 }
@@ -72,7 +75,14 @@ impl Site {
     #[must_use]
     pub fn asked(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.clone()
+        asked.iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// What was asked since the last call, with the times.
+    #[must_use]
+    pub fn take_asked(&self) -> Vec<Asked> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *asked)
     }
 
     /// Waits until somebody who asked for `/hang` has gone.
@@ -104,7 +114,7 @@ fn thread(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 fn listen(
     listener: &TcpListener,
     over: &AtomicBool,
-    asked: &Arc<Mutex<Vec<String>>>,
+    asked: &Arc<Mutex<Vec<Asked>>>,
     hung: &Sender<()>,
 ) {
     for stream in listener.incoming().flatten() {
@@ -117,7 +127,7 @@ fn listen(
     }
 }
 
-fn serve(stream: TcpStream, asked: &Mutex<Vec<String>>, hung: &Sender<()>) -> io::Result<()> {
+fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, hung: &Sender<()>) -> io::Result<()> {
     stream.set_read_timeout(Some(SILENCE))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut lines = reader.by_ref().lines();
@@ -130,7 +140,7 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<String>>, hung: &Sender<()>) -> io
         .is_some_and(|line| !line.is_empty())
     {}
     let mut log = asked.lock().unwrap_or_else(PoisonError::into_inner);
-    log.push(first.clone());
+    log.push((Instant::now(), first.clone()));
     drop(log);
     match first.split(' ').collect::<Vec<_>>()[..] {
         ["CONNECT", target, _] => tunnel(&stream, target),

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -15,14 +15,14 @@ use super::{Door, Fate, Orders};
 
 /// Carries one client's bytes to the server and back.
 pub(super) async fn carry(client: TcpStream, orders: Arc<Orders>) {
-    let _open = Open::count(&orders);
+    let _open = Counted::in_(&orders.open);
     let mut fate = orders.fate.subscribe();
     let door = *orders.door.borrow();
     // Whoever it breaks for sees it on its own end.
     let ended = match door {
         Door::Open => through(client, &orders, &mut fate).await,
         Door::Shut => client.set_zero_linger(),
-        Door::Mute => alone(client, &mut fate).await,
+        Door::Mute => alone(client, &mut fate, || ()).await,
     };
     drop(ended);
 }
@@ -63,13 +63,20 @@ async fn through(
         }
         Fate::Forgotten => {
             let mut same = fate.clone();
-            tokio::try_join!(alone(client, &mut same), alone(server, fate)).map(drop)
+            let hopeful = Counted::in_(&orders.forgotten);
+            let client = alone(client, &mut same, || drop(hopeful));
+            tokio::try_join!(client, alone(server, fate, || ())).map(drop)
         }
     }
 }
 
-/// Swallows what one side sends until it is told to end the connection. The side itself can end nothing.
-async fn alone(mut stream: TcpStream, fate: &mut watch::Receiver<Fate>) -> io::Result<()> {
+/// Swallows what one side sends until it is told to end the connection. The side itself can end nothing; `gone` is
+/// called when it gives up.
+async fn alone(
+    mut stream: TcpStream,
+    fate: &mut watch::Receiver<Fate>,
+    gone: impl FnOnce(),
+) -> io::Result<()> {
     let mut bytes = vec![0; 16 << 10];
     let end = loop {
         tokio::select! {
@@ -78,6 +85,7 @@ async fn alone(mut stream: TcpStream, fate: &mut watch::Receiver<Fate>) -> io::R
                 end => break end,
             },
             read = stream.read(&mut bytes) => if !matches!(read, Ok(1..)) {
+                gone();
                 break next(fate).await;
             },
         }
@@ -97,17 +105,17 @@ async fn next(fate: &mut watch::Receiver<Fate>) -> Fate {
 }
 
 /// Counts a connection for as long as it is there.
-struct Open<'a>(&'a Orders);
+struct Counted<'a>(&'a AtomicUsize);
 
-impl<'a> Open<'a> {
-    fn count(orders: &'a Orders) -> Self {
-        orders.open.fetch_add(1, Ordering::Relaxed);
-        Self(orders)
+impl<'a> Counted<'a> {
+    fn in_(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -74,6 +74,8 @@ struct Orders {
     fate: watch::Sender<Fate>,
     made: Mutex<Vec<Instant>>,
     open: AtomicUsize,
+    /// Half open, as far as their clients know.
+    forgotten: AtomicUsize,
 }
 
 impl Orders {
@@ -98,6 +100,7 @@ impl Relay {
             fate: watch::Sender::new(Fate::Cut),
             made: Mutex::default(),
             open: AtomicUsize::new(0),
+            forgotten: AtomicUsize::new(0),
         });
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
@@ -176,6 +179,12 @@ impl Relay {
     #[must_use]
     pub fn arrivals(&self) -> Vec<Instant> {
         self.orders.made().clone()
+    }
+
+    /// How many that were forgotten their clients have not given up.
+    #[must_use]
+    pub fn forgotten(&self) -> usize {
+        self.orders.forgotten.load(Ordering::Relaxed)
     }
 
     /// How many are open now, forgotten ones included.

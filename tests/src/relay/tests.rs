@@ -117,8 +117,23 @@ async fn a_forgotten_connection_says_nothing_and_a_new_one_works() {
     echo(&mut connect(&relay).await, b"anew").await.unwrap();
     let answer = timeout(A_MOMENT, echo(&mut stream, b"lost")).await;
     assert!(answer.is_err(), "{answer:?}");
+    assert_eq!(relay.forgotten(), 1);
     relay.reset();
     assert!(stream.read(&mut [0; 9]).await.is_err());
+    gives_up(&relay).await;
+}
+
+async fn gives_up(relay: &Relay) {
+    let mut stream = connect(relay).await;
+    echo(&mut stream, b"there").await.unwrap();
+    relay.forget();
+    while relay.forgotten() == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    while relay.forgotten() > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
