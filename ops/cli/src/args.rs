@@ -118,14 +118,10 @@ pub(crate) struct RunnerArgs {
     /// The runner's name; host name and process id if absent
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// The folder in which results wait while Redis is away, in a folder of this runner's own
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "GLOVEBOX_SPOOL",
-        default_value = "/var/lib/glovebox/spool"
-    )]
-    pub(crate) spool: PathBuf,
+    /// The folder in which results wait while Redis is away, each runner's in one of its own; /var/lib/glovebox/spool
+    /// for root, else ~/.local/share/glovebox/spool, if absent
+    #[arg(long, value_name = "DIR", env = "GLOVEBOX_SPOOL")]
+    pub(crate) spool: Option<PathBuf>,
     /// How many bytes of results wait in memory before the folder is used
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     pub(crate) spool_memory: u64,

@@ -4,6 +4,7 @@ mod args;
 mod doctor;
 mod env;
 mod env_build;
+mod folders;
 mod isolation;
 mod learn;
 mod policy;

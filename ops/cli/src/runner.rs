@@ -12,9 +12,9 @@ use glovebox_runner::{
 use glovebox_schemas::names::{is_lane, is_runner_name};
 
 use crate::args::RunnerArgs;
-use crate::isolation;
 use crate::queue::{amqp_url, redis_url};
 use crate::report::{HOST, LEFT, SERVICE, USAGE, fail, note};
+use crate::{folders, isolation};
 
 /// Runs the command.
 pub(crate) fn run(args: RunnerArgs) -> ExitCode {
@@ -39,9 +39,13 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     let (languages, warden) =
         isolation::warden(catalog, &Wanted::Everything, slots, &args.isolation)?;
     let name = args.name.clone().unwrap_or_else(default_name);
+    let Some(base) = args.spool.clone().or_else(folders::spool) else {
+        note("there is no folder for the spool: give one with --spool");
+        return Err(ExitCode::from(USAGE));
+    };
     // Held until this process ends: others see by the lock that the folder is in use.
-    let (folder, _lock) = claim_spool(&args.spool, &name, worker_id(warden.uid_base))
-        .map_err(|error| fail_spool(&args.spool, &error))?;
+    let (folder, _lock) = claim_spool(&base, &name, worker_id(warden.uid_base))
+        .map_err(|error| fail_spool(&base, &error))?;
     let config = RunnerConfig {
         name,
         slots,
@@ -120,5 +124,8 @@ fn default_name() -> String {
         |_| "runner".to_owned(),
         |name| name.to_string_lossy().into_owned(),
     );
-    format!("{host}-{}", std::process::id())
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let host = host.replace(|c| !plain(c), "-");
+    let host = host.trim_start_matches('.');
+    format!("{host:.80}-{}", std::process::id())
 }
