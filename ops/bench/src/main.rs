@@ -4,6 +4,7 @@
 //! difference: only medians, p99 and the ratios between them mean anything.
 
 mod bare;
+mod cancel;
 mod cell;
 mod command;
 mod gate;

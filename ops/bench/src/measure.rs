@@ -11,7 +11,7 @@ use glovebox_schemas::job::Job;
 
 use crate::cell::Cells;
 use crate::report::{self, Report, Row, Summary};
-use crate::{bare, command, gate};
+use crate::{bare, cancel, command, gate};
 
 /// The rows: a name, the profile whose cell it runs in, and the command. What isolation adds is the
 /// same for each, so `true` shows it bare and Node shows it next to a slow start.
@@ -26,6 +26,8 @@ const ROWS: [(&str, &str, &[&str]); 3] = [
 ];
 /// CPU of the whole command is measured on fewer turns: each starts five processes.
 const COMMAND_TURNS: usize = 40;
+/// Each job that is cancelled while it runs has to be started first.
+const CANCEL_TURNS: usize = 100;
 
 /// Measures everything, prints it, and writes it to `ops/bench/results`.
 pub(crate) fn run(turns: usize, warm_up: usize) -> anyhow::Result<ExitCode> {
@@ -38,6 +40,7 @@ pub(crate) fn run(turns: usize, warm_up: usize) -> anyhow::Result<ExitCode> {
         cold: rows,
         command_cpu_ms: whole_command()?,
         network: gate::measure(turns, warm_up)?,
+        cancel: cancel::measure(CANCEL_TURNS)?,
     };
     report::write(&report)?;
     Ok(ExitCode::SUCCESS)

@@ -16,6 +16,14 @@ pub(crate) struct Report {
     /// CPU of the interpreter alone, of `glovebox run`, and the difference.
     pub(crate) command_cpu_ms: [f64; 3],
     pub(crate) network: Network,
+    pub(crate) cancel: Cancel,
+}
+
+/// From the owner's wish to the result, of a job that waits and of one that runs.
+#[derive(Debug, Serialize)]
+pub(crate) struct Cancel {
+    pub(crate) queued: Summary,
+    pub(crate) running: Summary,
 }
 
 /// The network gate: connect and first byte, and throughput, directly and through it.
@@ -119,6 +127,13 @@ fn markdown(report: &Report) -> anyhow::Result<String> {
         network.through.median_ms,
         network.direct_mb_s,
         network.through_mb_s,
+    )?;
+    let Cancel { queued, running } = &report.cancel;
+    writeln!(
+        text,
+        "\nA job that its owner cancels has its result, p50 and p99, after {:.1} and {:.1} ms if it is queued, \
+         and after {:.1} and {:.1} ms if it runs.",
+        queued.median_ms, queued.p99_ms, running.median_ms, running.p99_ms,
     )?;
     Ok(text)
 }
