@@ -15,7 +15,7 @@ if found[1] == 'running' and found[2] ~= ARGV[5] and found[2]
 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('HSET', KEYS[2], 'state', 'done', 'attempt', ARGV[3], 'runner', ARGV[4], 'instance', ARGV[5])
-redis.call('HDEL', KEYS[2], 'history', 'not_before', 'started_at')
+redis.call('HDEL', KEYS[2], 'history', 'not_before', 'started_at', 'metadata')
 redis.call('EXPIRE', KEYS[2], ARGV[8])
 redis.call('PUBLISH', KEYS[3], ARGV[6])
 return 'stored'
