@@ -159,7 +159,7 @@ impl Outcome {
             "version": 1, "id": "test", "status": "succeeded", "exit_code": 0, "signal": null,
             "limit": null, "stdout": "", "stderr": "", "stdout_truncated": false,
             "stderr_truncated": false, "encoding": "utf-8", "denied": [], "usage": MEASURED,
-            "times": IN_ORDER, "attempt": 1, "runner": "embedded", "profile": "python",
+            "times": IN_ORDER, "attempt": 1, "earlier_attempts": [], "runner": "embedded", "profile": "python",
             "compile": null, "tests": [], "files": [], "connections": [],
             "connections_omitted": 0, "error": null, "metadata": {},
         });
