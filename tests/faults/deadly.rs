@@ -6,7 +6,7 @@ use glovebox_schemas::names::{
     ATTEMPTS_HEADER, DEAD, DEFAULT_LANE, MAX_ATTEMPTS, REASON_HEADER, queue,
 };
 use glovebox_schemas::result::{Attempt, Status};
-use glovebox_tests::fleet::{eventually, gate};
+use glovebox_tests::fleet::{eventually, gate, python};
 use glovebox_tests::{Fleet, Rabbit, Services};
 use lapin::BasicProperties;
 use lapin::message::Delivery;
@@ -87,7 +87,7 @@ async fn a_job_that_kills_its_runners_ends_with_the_history_of_its_attempts() {
         .collect();
     assert!(pauses.is_sorted(), "no backoff: {pauses:?}");
 
-    assert_eq!(letter.data, job.to_wire_json());
+    assert!(letter.data == job.to_wire_json());
     assert_eq!(header(&letter, REASON_HEADER), error.code);
     let history: Vec<Attempt> = serde_json::from_str(&header(&letter, ATTEMPTS_HEADER)).unwrap();
     assert_eq!(history, result.earlier_attempts);
@@ -98,6 +98,34 @@ async fn a_job_that_kills_its_runners_ends_with_the_history_of_its_attempts() {
     fleet.drained().await.unwrap();
     assert_eq!(fleet.starts(&job.id).await.unwrap(), 4);
     assert_eq!(stored(&fleet, &job).await, result);
+    fleet.stop_settled(last).await.unwrap();
+}
+
+/// It dies with the other one when that first kills their runner, and yet it is not its doing.
+#[tokio::test]
+async fn a_job_beside_a_deadly_one_is_not_blamed() {
+    let fleet = Fleet::new().await.unwrap();
+    let deadly = gate();
+    let mut beside = python("print('ready')\nimport time\ntime.sleep(1)");
+    beside.stream = true;
+    for job in [&deadly, &beside] {
+        fleet.client.submit(job).await.unwrap();
+    }
+    for attempt in 1..=MAX_ATTEMPTS {
+        let mut runner = fleet.runner(2).await.unwrap();
+        let times = usize::try_from(attempt).unwrap();
+        fleet.started(&deadly.id, times).await.unwrap();
+        if attempt == 1 {
+            fleet.started(&beside.id, times).await.unwrap();
+        }
+        runner.worker().unwrap().signal(Signal::SIGKILL).unwrap();
+        runner.ended().await.unwrap();
+    }
+    let last = fleet.runner(2).await.unwrap();
+    let result = fleet.result(&beside.id).await.unwrap();
+    assert_eq!(result.status, Status::Succeeded, "{result:?}");
+    assert!(dead_letter(&fleet).await.data == deadly.to_wire_json());
+    fleet.drained().await.unwrap();
     fleet.stop_settled(last).await.unwrap();
 }
 

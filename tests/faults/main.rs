@@ -13,6 +13,7 @@ mod herd;
 mod hostile;
 mod network;
 mod once;
+mod random;
 mod stages;
 mod starved;
 mod store;

@@ -32,6 +32,8 @@ async fn one_id_at_two_runners_is_run_by_one() {
     .unwrap();
     // Whoever has the other message does not sit on its slot.
     fleet.run(&brief()).await.unwrap();
+    let state = fleet.state(&job.id).await.unwrap();
+    assert_eq!((&*state["state"], &*state["attempt"]), ("running", "1"));
     let running = runners
         .iter()
         .filter(|runner| runner.release().is_ok())

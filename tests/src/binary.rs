@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
 /// The binary of the same build as the running test, or what `GLOVEBOX_BIN` names.
 ///
@@ -16,16 +16,11 @@ pub fn glovebox_bin() -> anyhow::Result<PathBuf> {
         return Ok(path.into());
     }
     let test = std::env::current_exe().context("the running test has no path")?;
-    // …/target/debug/deps/test-0123 → …/target/debug/glovebox
-    let path = test
-        .ancestors()
-        .nth(2)
-        .context("the running test is not in a target directory")?
-        .join("glovebox");
-    ensure!(
-        path.is_file(),
-        "{} is not built: run `cargo build` first, or all of `ops/test`",
-        path.display()
-    );
-    Ok(path)
+    // …/target/debug/deps/test-0123 or …/target/debug/soak → …/target/debug/glovebox
+    let folders = test.ancestors().skip(1).take(2);
+    let mut paths = folders.map(|folder| folder.join("glovebox"));
+    paths.find(|path| path.is_file()).with_context(|| {
+        let test = test.display();
+        format!("no glovebox is built for {test}: run `cargo build` first, or all of `ops/test`")
+    })
 }

@@ -34,6 +34,7 @@ mod runner;
 mod sentinel;
 mod services;
 pub mod site;
+pub mod soak;
 mod supervised;
 
 pub use self::redis::Redis;

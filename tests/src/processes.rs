@@ -37,6 +37,18 @@ impl Process {
         Ok(children)
     }
 
+    /// The one that started it, or took it over.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it has ended.
+    pub fn parent(self) -> anyhow::Result<Process> {
+        match self.stat(1)?.parse()? {
+            0 => bail!("{} has no parent", self.0),
+            parent => Ok(Process(parent)),
+        }
+    }
+
     /// All below it that have no children themselves.
     ///
     /// # Errors

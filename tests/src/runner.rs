@@ -232,6 +232,27 @@ impl Runner {
         bail!("a part of the runner is not there:\n{}", self.log())
     }
 
+    /// Supervisor, warden, worker, and every process of every job.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn everything(&self) -> anyhow::Result<Vec<Process>> {
+        let mut all = vec![self.supervisor()];
+        let mut next = 0;
+        while let Some(process) = all.get(next) {
+            all.extend(process.children()?);
+            next += 1;
+        }
+        Ok(all)
+    }
+
+    /// Whether every process of it is gone.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.log.borrow().ended
+    }
+
     /// The memory of all three processes, in KiB.
     ///
     /// # Errors

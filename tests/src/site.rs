@@ -65,6 +65,12 @@ impl Site {
         format!("from reach import *\nHOST, PORT = '{host}', {port}\n{code}")
     }
 
+    /// `host:port`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.address.to_string()
+    }
+
     /// The port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
