@@ -8,6 +8,7 @@ use glovebox_cell::{Layer, Link};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::result::JobResult;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 
 use crate::Languages;
 use crate::cancel::{Cancellations, Registration};
@@ -58,6 +59,7 @@ pub fn run_one(
             cancellations: Cancellations::default(),
             health: Health::new(Valve::new()),
             parking: Parking::new(),
+            quarantine: Semaphore::new(1),
             watch: |_| {},
         });
         let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));

@@ -5,9 +5,11 @@
 //! of ours, never lose one, and never run one that may be running elsewhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use glovebox_schemas::job::Job;
 use glovebox_schemas::result::{ErrorInfo, JobResult, Status};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::Languages;
 use crate::cancel::{Cancellations, Registration};
@@ -29,6 +31,8 @@ pub(crate) struct Pipeline {
     pub(crate) cancellations: Cancellations,
     pub(crate) health: Health,
     pub(crate) parking: Parking,
+    /// One permit, for a job that may have killed an earlier runner: two at once would be blamed for each other.
+    pub(crate) quarantine: Semaphore,
     pub(crate) watch: Watch,
 }
 
@@ -80,7 +84,8 @@ impl Pipeline {
                 return Settlement::GiveBack;
             }
             (self.watch)(Stage::Placed);
-            let before = self.store.begin(&job).await;
+            let quarantine = self.quarantine.try_acquire().ok();
+            let before = self.store.begin(&job, quarantine.is_some()).await;
             let written = before != Before::Away;
             let begun = match before {
                 Before::Done => return Settlement::Ack,
@@ -94,7 +99,7 @@ impl Pipeline {
                     return self.conclude(delivery, &job, Status::Cancelled).await;
                 }
                 Before::Later(_) | Before::Elsewhere | Before::Away => {
-                    drop(slot);
+                    drop((slot, quarantine));
                     if !self
                         .parking
                         .wait(delivery, &before, &self.store, &registration)
@@ -111,11 +116,13 @@ impl Pipeline {
                     self.conclude(delivery, &job, Status::Expired).await
                 }
                 Some(slot) => {
+                    let alone = quarantine.filter(|_| begun.is_suspect());
                     registration.claim(Claim {
                         session: delivery.session,
                         written,
                     });
-                    let settlement = self.run(delivery, &job, begun, slot, &registration).await;
+                    let run = self.run(delivery, &job, begun, slot, &registration);
+                    let settlement = alone_for_a_while(alone, run).await;
                     registration.unclaim();
                     settlement
                 }
@@ -241,6 +248,22 @@ impl Pipeline {
         (self.watch)(Stage::Stored);
         stored
     }
+}
+
+/// A job that has not killed its runner by then is no suspect any more.
+const QUARANTINE: Duration = Duration::from_secs(60);
+
+async fn alone_for_a_while<T>(
+    alone: Option<SemaphorePermit<'_>>,
+    run: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(run);
+    tokio::select! {
+        done = &mut run => return done,
+        () = tokio::time::sleep(QUARANTINE), if alone.is_some() => {}
+    }
+    drop(alone);
+    run.await
 }
 
 /// What is said of a job whose every earlier attempt ended with the death of its runner.

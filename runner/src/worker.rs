@@ -9,7 +9,7 @@ use glovebox_broker::{BrokerError, connect_redis};
 use glovebox_cell::Link;
 use glovebox_schemas::control::Cancel;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -119,6 +119,7 @@ async fn work(
         cancellations: Cancellations::under(Arc::clone(&lease)),
         health: Health::new(valve.clone()),
         parking: Parking::new(),
+        quarantine: Semaphore::new(1),
         watch: config.watch,
     });
     let (stop, drained) = (CancellationToken::new(), CancellationToken::new());

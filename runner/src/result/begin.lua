@@ -2,7 +2,7 @@
 -- done, nor be run by two.
 -- KEYS: result, mark of cancellation, state
 -- ARGV: runner, instance, since (ms), since (text), seconds to keep, most attempts, prefix of heartbeats,
---       an instance known to be dead, whether a missing heartbeat means death
+--       an instance known to be dead, whether a missing heartbeat means death, whether a suspect may start
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'done' } end
 local found = redis.call('HMGET', KEYS[3], 'state', 'instance', 'runner', 'attempt', 'started_at', 'history', 'not_before')
 local state, instance, runner, attempt, started_at = unpack(found, 1, 5)
@@ -22,6 +22,8 @@ local earlier = #history > 0 and cjson.encode(history) or '[]'
 if redis.call('EXISTS', KEYS[2]) == 1 then return { 'cancelled', earlier } end
 if failures_in(history) >= tonumber(ARGV[6]) then return { 'deadly', earlier } end
 local wait = not_before - now_ms()
+-- What may have killed its runner runs beside no other of its kind, which would be blamed for it.
+if wait <= 0 and failures_in(history) > 0 and ARGV[10] ~= '1' then wait = 300 end
 if wait > 0 then return { 'later', string.format('%.0f', wait) } end
 redis.call('HSET', KEYS[3], 'state', 'running', 'attempt', #history + 1, 'runner', ARGV[1], 'instance', ARGV[2],
   'since', ARGV[3], 'started_at', ARGV[4])

@@ -60,11 +60,20 @@ impl Begun {
         u32::try_from(self.earlier.len()).map_or(u32::MAX, |earlier| earlier.saturating_add(1))
     }
 
+    /// Whether it may be what made an earlier attempt fail.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.failures() > 0
+    }
+
+    fn failures(&self) -> usize {
+        let failed = |one: &&Attempt| one.ended != GIVEN_BACK;
+        self.earlier.iter().filter(failed).count()
+    }
+
     /// Whether nobody will try again when this attempt fails. One that was given back by a runner that stopped has
     /// not failed.
     pub(crate) fn is_last(&self) -> bool {
-        let failures = self.earlier.iter().filter(|one| one.ended != GIVEN_BACK);
-        failures.count() + 1 >= MAX_ATTEMPTS as usize
+        self.failures() + 1 >= MAX_ATTEMPTS as usize
     }
 }
 
@@ -83,10 +92,11 @@ pub(crate) enum Fate {
 }
 
 impl Store {
-    /// Looks whether the job may start, and if so writes that it runs here.
-    pub(crate) async fn begin(&self, job: &Job) -> Before {
+    /// Looks whether the job may start, and if so writes that it runs here. One that may have killed an earlier runner
+    /// starts only if `suspect` allows that.
+    pub(crate) async fn begin(&self, job: &Job, suspect: bool) -> Before {
         match self {
-            Store::Redis(store, _) => store.begin(&job.id).await,
+            Store::Redis(store, _) => store.begin(&job.id, suspect).await,
             Store::Memory(_) => Before::Begun(Begun::default()),
         }
     }

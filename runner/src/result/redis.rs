@@ -141,7 +141,7 @@ impl RedisStore {
     pub(super) async fn write_later(&self, id: &JobId, session: u64, registration: &Registration) {
         loop {
             self.back().await;
-            match self.begin(id).await {
+            match self.begin(id, false).await {
                 Before::Begun(_) => {
                     return registration.claim(Claim {
                         session,
@@ -156,14 +156,15 @@ impl RedisStore {
         }
     }
 
-    /// Looks whether a job may start, and if so writes that it runs here.
-    pub(super) async fn begin(&self, id: &JobId) -> Before {
+    /// Looks whether a job may start, and if so writes that it runs here. One that may have killed an earlier runner
+    /// starts only if `suspect` allows that.
+    pub(super) async fn begin(&self, id: &JobId, suspect: bool) -> Before {
         if self.is_away() {
             return Before::Away;
         }
         let mut dead = String::new();
         loop {
-            let said = match self.noted(self.ask_to_begin(id, &dead).await) {
+            let said = match self.noted(self.ask_to_begin(id, &dead, suspect).await) {
                 Ok(said) => said,
                 Err(error) if concerns_all(&error) => return Before::Away,
                 Err(error) => {
@@ -188,13 +189,14 @@ impl RedisStore {
         }
     }
 
-    async fn ask_to_begin(&self, id: &JobId, dead: &str) -> Result<Vec<String>, RedisError> {
+    async fn ask_to_begin(
+        &self,
+        id: &JobId,
+        dead: &str,
+        suspect: bool,
+    ) -> Result<Vec<String>, RedisError> {
         let now = jiff::Timestamp::now();
-        let judge = if self.shared.lease.can_judge_others() {
-            "1"
-        } else {
-            "0"
-        };
+        let flag = |holds| if holds { "1" } else { "0" };
         let mut begin = self.shared.begin.prepare_invoke();
         begin
             .key(result_key(id))
@@ -208,7 +210,8 @@ impl RedisStore {
             .arg(MAX_ATTEMPTS)
             .arg(runner_prefix())
             .arg(dead)
-            .arg(judge);
+            .arg(flag(self.shared.lease.can_judge_others()))
+            .arg(flag(suspect));
         begin.invoke_async(&mut self.connection.clone()).await
     }
 
