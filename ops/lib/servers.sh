@@ -27,10 +27,16 @@
 # has it evaluate Erlang, and prints the answer: how a test raises an alarm or
 # closes connections.
 #
-# Each DIR holds: pids (one `pid:starttime` a line), url, and the server's log.
+# Each DIR holds: pids (one `pid:starttime` a line), url, and the server's log; port_tls, if it has one.
 
 # What a server is configured with besides, a line each. Read at its first start.
 server_lines=()
+
+# server_settings DIR: those lines. `@port-for-tls@` in them is a free port, kept in DIR/port_tls.
+server_settings() {
+    [[ ${server_lines[*]} != *@port-for-tls@* ]] || free_port >"$1/port_tls"
+    printf '%s\n' "${server_lines[@]//@port-for-tls@/$(cat "$1/port_tls" 2>/dev/null)}"
+}
 
 # --- processes ---------------------------------------------------------------
 
@@ -164,7 +170,7 @@ log.console.level = warning
 log.file = false
 disk_free_limit.absolute = 50MB
 CONF
-    printf '%s\n' "${server_lines[@]}" >>"$dir/rabbitmq.conf"
+    server_settings "$dir" >>"$dir/rabbitmq.conf"
     echo '[].' >"$dir/enabled_plugins"
     # The +sbwt flags: an idle broker must not spin on the cores the tests need.
     cat >"$dir/env" <<ENV
@@ -248,8 +254,8 @@ redis_configure() {
     port=$(free_port)
     echo "$port" >"$dir/port"
     echo "redis://127.0.0.1:$port/0" >"$dir/url"
-    printf '%s\n' "port $port" 'bind 127.0.0.1' "dir $dir" 'daemonize no' "${@:2}" "${server_lines[@]}" \
-        >"$dir/redis.conf"
+    printf '%s\n' "port $port" 'bind 127.0.0.1' "dir $dir" 'daemonize no' "${@:2}" >"$dir/redis.conf"
+    server_settings "$dir" >>"$dir/redis.conf"
 }
 
 # redis_run DIR [--sentinel]: in a subshell, so that no shell reports its end as a job's.

@@ -311,12 +311,26 @@ impl Fleet {
 ///
 /// When the binary is not built.
 pub async fn glovebox(services: &Services, arguments: &[&str]) -> anyhow::Result<Said> {
+    glovebox_with(services, arguments, &[]).await
+}
+
+/// The same with variables in its environment.
+///
+/// # Errors
+///
+/// When the binary is not built.
+pub async fn glovebox_with(
+    services: &Services,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> anyhow::Result<Said> {
     let output = tokio::process::Command::new(glovebox_bin()?)
         .args(arguments)
         .env("GLOVEBOX_AMQP_URL", &services.amqp_url)
         .env("GLOVEBOX_REDIS_URL", &services.redis_url)
         .env_remove("GLOVEBOX_LOG")
         .env("NO_COLOR", "1")
+        .envs(variables.iter().copied())
         .stdin(std::process::Stdio::null())
         .kill_on_drop(true)
         .output();

@@ -15,11 +15,12 @@
 
 pub mod bait;
 mod binary;
+pub mod certificates;
 pub mod cli;
 mod ended;
-pub mod failover;
 pub mod fleet;
 pub mod limits;
+mod lone_sentinel;
 pub mod network;
 mod pen;
 pub mod policies;
@@ -39,7 +40,9 @@ mod supervised;
 
 pub use self::redis::Redis;
 pub use binary::glovebox_bin;
+pub use certificates::Certificates;
 pub use fleet::Fleet;
+pub use lone_sentinel::LoneSentinel;
 pub use pen::Pen;
 pub use rabbit::Rabbit;
 pub use runner::{How, Runner};

@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 
+use crate::certificates::{Certificates, Clients};
 use crate::services::place;
 use crate::supervised::{SERVERS, Supervised};
 
@@ -44,6 +45,26 @@ impl Rabbit {
         let mut folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
         folders.insert(here.to_owned(), server.dir().to_owned());
         Ok(Self(server))
+    }
+
+    /// Starts one that takes TLS on a second port.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_tls(certificates: &Certificates, clients: Clients) -> anyhow::Result<Self> {
+        let lines = certificates.for_rabbitmq(clients);
+        Self::start_with(&lines.each_ref().map(String::as_str))
+    }
+
+    /// The URL of its virtual host `/` through its port for TLS.
+    ///
+    /// # Errors
+    ///
+    /// When it was started without.
+    pub fn url_tls(&self) -> anyhow::Result<String> {
+        let port = self.0.port_for_tls()?;
+        Ok(format!("amqps://guest:guest@localhost:{port}/%2f"))
     }
 
     /// The URL of its virtual host `/`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use redis::{Client, Value, cmd};
 
+use crate::certificates::{Certificates, Clients};
 use crate::supervised::Supervised;
 
 /// What makes every write outlive a kill.
@@ -49,6 +50,16 @@ impl Redis {
         Self::start_with(&[&format!("replicaof 127.0.0.1 {}", master.port())])
     }
 
+    /// Starts one that takes TLS on a second port.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_tls(certificates: &Certificates, clients: Clients) -> anyhow::Result<Self> {
+        let lines = certificates.for_redis(clients);
+        Self::start_with(&lines.each_ref().map(String::as_str))
+    }
+
     fn start_with(lines: &[&str]) -> anyhow::Result<Self> {
         Supervised::start("redis", lines).map(Self)
     }
@@ -57,6 +68,24 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> &str {
         self.0.url()
+    }
+
+    /// The URL of its port for TLS.
+    ///
+    /// # Errors
+    ///
+    /// When it was started without.
+    pub fn url_tls(&self) -> anyhow::Result<String> {
+        Ok(format!("rediss://localhost:{}/0", self.port_for_tls()?))
+    }
+
+    /// Its port for TLS on 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// When it was started without.
+    pub fn port_for_tls(&self) -> anyhow::Result<u16> {
+        self.0.port_for_tls()
     }
 
     /// Its port on 127.0.0.1.

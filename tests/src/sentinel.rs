@@ -91,6 +91,27 @@ impl Sentinel {
         })
     }
 
+    /// Lets master and replica change places in order.
+    ///
+    /// # Errors
+    ///
+    /// When the Sentinel does not answer.
+    pub fn relieve(&self) -> anyhow::Result<()> {
+        // It refuses until it has looked at the replica.
+        until("the failover begins", || {
+            Ok(self.ask(&["SENTINEL", "FAILOVER", MASTER]).is_ok())
+        })
+    }
+
+    /// Kills the Sentinel: nobody changes the master any more.
+    ///
+    /// # Errors
+    ///
+    /// When the supervisor is gone.
+    pub fn kill(&self) -> anyhow::Result<()> {
+        self.sentinel.order("kill")
+    }
+
     fn ask(&self, words: &[&str]) -> anyhow::Result<Value> {
         ask(self.url(), words)
     }

@@ -81,6 +81,13 @@ impl Supervised {
         &self.url
     }
 
+    /// The port that it took for `@port-for-tls@` in its lines.
+    pub(crate) fn port_for_tls(&self) -> anyhow::Result<u16> {
+        let port = std::fs::read_to_string(self.dir.join("port_tls"))
+            .context("the server was started without TLS")?;
+        Ok(port.trim_end().parse()?)
+    }
+
     /// The server's folder.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir

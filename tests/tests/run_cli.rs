@@ -322,6 +322,8 @@ fn help_lists_the_exit_codes() {
         "5 this host can't isolate",
         "128 + the number of its signal",
         "GLOVEBOX_UID_BASE",
+        "GLOVEBOX_TLS_CA",
+        "redis+sentinel://",
     ] {
         assert!(help.contains(says), "{says:?} is not in\n{help}");
     }

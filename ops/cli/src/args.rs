@@ -12,7 +12,8 @@ Exit codes: 0 done · 2 usage · 3 the job was not `succeeded` · 4 a service is
 `run` without --json exits as the program did: its exit code, or 128 + the number of its signal.
 
 Environment: GLOVEBOX_AMQP_URL (amqp://guest:guest@127.0.0.1:5672/%2f) · GLOVEBOX_REDIS_URL (redis://127.0.0.1:6379/0,
-or redis+sentinel://[USER:PASSWORD@]HOST:26379,HOST:26379/NAME-OF-THE-MASTER/0)
+or redis+sentinel://[USER:PASSWORD@]HOST:26379,HOST:26379/NAME-OF-THE-MASTER/0) · with TLS: amqps://, rediss:// and
+rediss+sentinel:// · GLOVEBOX_TLS_CA (the PEM file of the authorities to trust, in place of the system's)
 GLOVEBOX_POLICIES (a directory laid over the built-in profiles) · GLOVEBOX_UID_BASE (first of 1,024 unused uids)
 GLOVEBOX_ENVIRONMENTS (the folder of environments: /var/lib/glovebox/environments for root, else
 ~/.local/share/glovebox/environments) · GLOVEBOX_LOG (a filter such as `info` or `glovebox_runner=debug`)";

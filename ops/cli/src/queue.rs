@@ -1,8 +1,10 @@
 //! `glovebox submit`, `wait`, `result` and `cancel`: asynchronous use, through RabbitMQ and Redis.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use glovebox_broker::{trust, uses_tls};
 use glovebox_scheduler::{Cancelled, Client, ClientError, Phase, SubmitError, Submitted};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::result::{JobResult, Status};
@@ -21,6 +23,15 @@ pub(crate) fn amqp_url() -> String {
 /// Where Redis is. Only from the environment: it may hold a password.
 pub(crate) fn redis_url() -> String {
     std::env::var("GLOVEBOX_REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:6379/0".to_owned())
+}
+
+/// Reads which certificate authorities to trust, while there is the power to read them: a runner gives it up.
+pub(crate) fn trust_authorities() -> Result<(), ExitCode> {
+    let file = std::env::var_os("GLOVEBOX_TLS_CA").filter(|file| !file.is_empty());
+    if file.is_none() && ![amqp_url(), redis_url()].iter().any(|url| uses_tls(url)) {
+        return Ok(());
+    }
+    trust(file.as_deref().map(Path::new)).map_err(|error| fail(SERVICE, &error, &error.hint()))
 }
 
 /// Hands a job over and prints its id.
@@ -144,6 +155,9 @@ pub(crate) fn client_failed(error: &ClientError) -> ExitCode {
 
 /// Runs a command that speaks to servers.
 pub(crate) fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
+    if let Err(code) = trust_authorities() {
+        return code;
+    }
     match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

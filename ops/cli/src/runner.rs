@@ -12,7 +12,7 @@ use glovebox_runner::{
 use glovebox_schemas::names::{is_lane, is_runner_name};
 
 use crate::args::RunnerArgs;
-use crate::queue::{amqp_url, redis_url};
+use crate::queue::{amqp_url, redis_url, trust_authorities};
 use crate::report::{HOST, LEFT, SERVICE, USAGE, fail, note};
 use crate::{folders, isolation};
 
@@ -34,6 +34,7 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
         ));
         return Err(ExitCode::from(USAGE));
     }
+    trust_authorities()?;
     let slots = args.slots.unwrap_or_else(processors);
     let catalog = isolation::catalog()?;
     let (languages, warden) =

@@ -4,22 +4,29 @@
 //! ([`crate::Retry`]) and connects again, or the silence that follows a failed
 //! recovery looks like an idle queue.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod runtime;
+
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
-use lapin::tcp::{AMQPUriTcpExt, OwnedTLSConfig};
+use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties, ErrorKind};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::compat::TokioAsyncReadCompatExt as _;
 
-use crate::error::{BrokerError, Cause, Service, innermost};
+use crate::error::{BrokerError, Service, innermost};
+use crate::transport::{Address, Place, Stream};
 use crate::url::without_password;
 
 /// For the whole of it: name lookup, TCP, and RabbitMQ's handshake.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// Connects to the virtual host that `url` names.
+/// Connects to the virtual host that `url` names: `amqp://[user:password@]host[:port][/vhost]`, or `amqps://` for TLS.
 ///
 /// `name` is what RabbitMQ's own tools show for the connection. `heartbeat` is
 /// in whole seconds, at least one, unless the URL sets its own
@@ -28,59 +35,59 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// A [`BrokerError`] that tells a wrong URL, a server out of reach, a mute or a
-/// foreign one, wrong credentials and a wrong virtual host apart.
+/// foreign one, a bad certificate, wrong credentials and a wrong virtual host apart.
 pub async fn connect_amqp(
     url: &str,
     name: &str,
     heartbeat: Duration,
 ) -> Result<Connection, BrokerError> {
     let uri = parse(url, heartbeat)?;
-    let at = without_password(url);
     let vhost = uri.vhost.clone();
-    let runtime = lapin::runtime::default_runtime().map_err(|error| BrokerError::Lost {
+    let place = Place {
         service: Service::RabbitMq,
-        at: at.clone(),
-        doing: "starting",
-        source: innermost(error),
-    })?;
-
-    // Whether TCP got through tells "out of reach" from "not RabbitMQ" later on.
-    let reached = Arc::new(AtomicBool::new(false));
-    let reached_by_connector = Arc::clone(&reached);
-    let connecting = Connection::connector(
-        uri,
-        runtime,
-        async move |uri, runtime| {
-            let tls = OwnedTLSConfig::default();
-            let stream =
-                AMQPUriTcpExt::connect_with_config_async(&uri, tls.as_ref(), &runtime).await?;
-            reached_by_connector.store(true, Ordering::Release);
-            Ok(stream)
-        },
-        ConnectionProperties::default()
-            .with_connection_name(name.into())
-            .with_client_property("product".into(), "Glovebox".into()),
-    );
-
-    match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) if reached.load(Ordering::Acquire) => Err(refused(error, at, vhost)),
-        Ok(Err(error)) => Err(unreachable(at, innermost(error))),
-        Err(_) if reached.load(Ordering::Acquire) => Err(BrokerError::Silent {
-            service: Service::RabbitMq,
-            at,
-            seconds: CONNECT_WITHIN.as_secs(),
-        }),
-        Err(elapsed) => Err(unreachable(at, Box::new(elapsed))),
+        at: without_password(url),
+        address: Address::Tcp(uri.authority.host.clone(), uri.authority.port),
+        tls: uri.scheme == AMQPScheme::AMQPS,
+    };
+    let deadline = Instant::now() + CONNECT_WITHIN;
+    let connected = place.connect(CONNECT_WITHIN).await?;
+    let mut login = Login(Some(connected.socket));
+    let logging_in = log_in(uri, connected.stream, name);
+    match timeout_at(deadline, logging_in).await {
+        Ok(Ok(connection)) => {
+            login.0 = None;
+            place.has_let_us_in();
+            Ok(connection)
+        }
+        Ok(Err(error)) => Err(place.explain(refused(&place, error, vhost)).await),
+        Err(_) => Err(place.silent(CONNECT_WITHIN)),
     }
 }
 
-fn unreachable(at: String, source: Cause) -> BrokerError {
-    BrokerError::Unreachable {
-        service: Service::RabbitMq,
-        at,
-        source,
+/// A login that is given up is to end: lapin's thread would keep it until the server speaks.
+struct Login(Option<OwnedFd>);
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        if let Some(socket) = self.0.take() {
+            // One that has ended already cannot be ended.
+            TcpStream::from(socket).shutdown(Shutdown::Both).ok();
+        }
     }
+}
+
+async fn log_in(uri: AMQPUri, stream: Stream, name: &str) -> lapin::Result<Connection> {
+    let properties = ConnectionProperties::default()
+        .with_connection_name(name.into())
+        .with_client_property("product".into(), "Glovebox".into());
+    let stream = Mutex::new(Some(stream));
+    let connected = async move |_, _| {
+        let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Asked for once: this connection is never made again.
+        let stream = stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
+        Ok(AsyncTcpStream::Plain(stream.compat()))
+    };
+    Connection::connector(uri, runtime::current(), connected, properties).await
 }
 
 /// The parser's own errors can repeat the URL, password and all: they are dropped.
@@ -92,9 +99,6 @@ fn parse(url: &str, heartbeat: Duration) -> Result<AMQPUri, BrokerError> {
     let mut uri: AMQPUri = url
         .parse()
         .map_err(|_| wrong("it is not of the form amqp://user:password@host:port/vhost"))?;
-    if uri.scheme == AMQPScheme::AMQPS {
-        return Err(wrong("this build has no TLS, so amqps:// cannot be used"));
-    }
     // lapin takes an IPv6 address in brackets for localhost.
     if let Some(address) = bracketed_host(url) {
         address.clone_into(&mut uri.authority.host);
@@ -115,9 +119,9 @@ fn bracketed_host(url: &str) -> Option<&str> {
     Some(address)
 }
 
-/// TCP stood, and the handshake failed.
-fn refused(error: lapin::Error, at: String, vhost: String) -> BrokerError {
-    let service = Service::RabbitMq;
+/// The connection stood, and the login failed.
+fn refused(place: &Place, error: lapin::Error, vhost: String) -> BrokerError {
+    let (service, at) = (place.service, place.at.clone());
     match error.kind() {
         ErrorKind::ProtocolError(protocol) => match protocol.kind() {
             // A refused login, and a user who may not enter the virtual host,
@@ -196,12 +200,7 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_an_error_without_the_password() {
-        for url in [
-            "amqp:u:s3cret",
-            "http://u:s3cret@h/",
-            "s3cret",
-            "amqps://u:s3cret@h/",
-        ] {
+        for url in ["amqp:u:s3cret", "http://u:s3cret@h/", "s3cret"] {
             let error = parse(url, HEARTBEAT).unwrap_err();
             let shown = format!("{error} {error:?} {}", error.hint());
 

@@ -5,60 +5,19 @@
 //! hold a password.
 
 mod hint;
+mod service;
 
 use std::error::Error as _;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
+pub use self::service::Service;
 use crate::url::without_password;
 
 /// The underlying failure of a [`BrokerError`].
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// One of the servers that Glovebox needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// The broker of jobs.
-    RabbitMq,
-    /// The store of results.
-    Redis,
-    /// What knows the store's master.
-    Sentinel,
-}
-
-impl Service {
-    /// The environment variable that holds its URL.
-    #[must_use]
-    pub fn variable(self) -> &'static str {
-        match self {
-            Self::RabbitMq => "GLOVEBOX_AMQP_URL",
-            Self::Redis | Self::Sentinel => "GLOVEBOX_REDIS_URL",
-        }
-    }
-
-    /// What its URL looks like.
-    #[must_use]
-    pub fn example_url(self) -> &'static str {
-        match self {
-            Self::RabbitMq => "amqp://guest:guest@127.0.0.1:5672/%2f",
-            Self::Redis => "redis://127.0.0.1:6379/0",
-            Self::Sentinel => "redis+sentinel://127.0.0.1:26379/mymaster/0",
-        }
-    }
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::RabbitMq => "RabbitMQ",
-            Self::Redis => "Redis",
-            Self::Sentinel => "Redis Sentinel",
-        })
-    }
-}
 
 /// A server that could not be used. `at` is its URL without the password.
 #[derive(Debug, Error)]
@@ -131,6 +90,57 @@ pub enum BrokerError {
         source: Cause,
     },
 
+    /// Its certificate is not one to trust.
+    #[error("the certificate of {service} at {at} {flaw}")]
+    Certificate {
+        /// Which server.
+        service: Service,
+        /// Its URL without the password.
+        at: String,
+        /// What is wrong with it.
+        flaw: Flaw,
+        /// The details: names, or times.
+        #[source]
+        source: Cause,
+    },
+
+    /// It wants a certificate of its clients.
+    #[error("{service} at {at} wants a certificate of its clients")]
+    CertificateWanted {
+        /// Which server.
+        service: Service,
+        /// Its URL without the password.
+        at: String,
+    },
+
+    /// The URL asks for TLS, and the port is without.
+    #[error("what answers at {at} does not speak TLS")]
+    NoTls {
+        /// Which server was expected.
+        service: Service,
+        /// Its URL without the password.
+        at: String,
+    },
+
+    /// The port is one for TLS, and the URL does not ask for it.
+    #[error("{service} at {at} speaks TLS only")]
+    TlsWanted {
+        /// Which server.
+        service: Service,
+        /// Its URL without the password.
+        at: String,
+    },
+
+    /// Nobody's word on certificates can be taken.
+    #[error("the certificate authorities of {place} cannot be read")]
+    Authorities {
+        /// The file, or this system.
+        place: String,
+        /// What the system, or the parser, said.
+        #[source]
+        source: Cause,
+    },
+
     /// It is a replica: what is written there is refused, or lost.
     #[error("Redis at {at} is a read-only replica")]
     ReadOnly {
@@ -196,6 +206,26 @@ pub enum BrokerError {
     },
 }
 
+/// What is wrong with a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Flaw {
+    /// No authority that is trusted here has signed it.
+    #[error("is signed by nobody who is trusted here")]
+    UnknownIssuer,
+    /// It is an authority's own, as one is that a server has made for itself.
+    #[error("is signed by itself")]
+    SelfSigned,
+    /// It is another host's.
+    #[error("is made out to another name")]
+    WrongName,
+    /// It has expired, or is not valid yet.
+    #[error("is not valid at this time")]
+    WrongTime,
+    /// Anything else.
+    #[error("cannot be used")]
+    Unusable,
+}
+
 impl BrokerError {
     /// The connection to RabbitMQ at `url` broke, or was ended, while something was being done on it.
     #[must_use]
@@ -241,6 +271,11 @@ impl BrokerError {
             | Self::NotTheService { .. }
             | Self::Credentials { .. }
             | Self::VirtualHost { .. }
+            | Self::Certificate { .. }
+            | Self::CertificateWanted { .. }
+            | Self::NoTls { .. }
+            | Self::TlsWanted { .. }
+            | Self::Authorities { .. }
             | Self::UnknownMaster { .. }
             | Self::OtherSettings { .. }
             | Self::Declare { .. } => false,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use glovebox_broker::{BrokerError, connect_amqp, declare};
-use glovebox_tests::{Redis, Services};
+use glovebox_tests::Services;
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -147,15 +147,20 @@ async fn what_hangs_up_at_once_is_not_called_out_of_reach() {
 }
 
 #[tokio::test]
-async fn a_mute_server_is_given_up_in_time() {
-    let redis = Redis::start().unwrap();
-    // Redis waits for the end of a line that never comes.
-    let error = refusal(&redis.url().replace("redis://", "amqp://u:s3cret@")).await;
+async fn a_mute_server_is_given_up_in_time_and_left_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+    });
+    let error = refusal(&format!("amqp://u:s3cret@{at}/%2f")).await;
 
     assert!(
         matches!(error, BrokerError::Silent { seconds: 10, .. }),
         "{error:?}"
     );
+    server.await.unwrap();
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use glovebox_broker::{Connection, connect_redis};
-use glovebox_tests::failover::Failover;
+use glovebox_tests::Sentinel;
 use redis::cmd;
 use tokio::time::Instant;
 
@@ -18,8 +18,8 @@ async fn write(connection: &mut Connection) {
 
 #[tokio::test]
 async fn a_replica_that_is_there_counts_and_one_that_is_frozen_does_not() {
-    let servers = Failover::start().await.unwrap();
-    servers.sentinel.kill().unwrap();
+    let servers = Sentinel::start().unwrap();
+    servers.kill().unwrap();
     let redis = connect_redis(servers.first.url()).await.unwrap();
     let mut connection = redis.connection().await.unwrap();
     write(&mut connection).await;
@@ -46,8 +46,8 @@ async fn a_replica_that_is_there_counts_and_one_that_is_frozen_does_not() {
 
 #[tokio::test]
 async fn it_never_waits_until_the_connection_counts_as_lost_nor_for_ever() {
-    let servers = Failover::start().await.unwrap();
-    servers.sentinel.kill().unwrap();
+    let servers = Sentinel::start().unwrap();
+    servers.kill().unwrap();
     let redis = connect_redis(servers.first.url()).await.unwrap();
     let mut connection = redis.connection().await.unwrap();
     servers.second.freeze().unwrap();
@@ -65,7 +65,7 @@ async fn it_never_waits_until_the_connection_counts_as_lost_nor_for_ever() {
 
 #[tokio::test]
 async fn what_is_a_replica_by_now_is_not_asked_twice() {
-    let servers = Failover::start().await.unwrap();
+    let servers = Sentinel::start().unwrap();
     let mut redis = connect_redis(servers.first.url()).await.unwrap();
     let mut connection = redis.connection().await.unwrap();
     let () = cmd("REPLICAOF")

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use glovebox_broker::{BrokerError, Redis, connect_redis, subscribe};
-use glovebox_tests::Redis as Server;
-use glovebox_tests::failover::{Failover, MASTER, Sentinel};
+use glovebox_tests::{LoneSentinel, MASTER, Redis as Server, Sentinel};
 use redis::{RedisError, cmd};
 use tokio::time::{Instant, timeout};
 
@@ -20,6 +19,10 @@ async fn refusal(url: &str) -> BrokerError {
     error
 }
 
+fn url(servers: &Sentinel) -> String {
+    format!("redis+sentinel://{}/{MASTER}", servers.place())
+}
+
 async fn set(redis: &mut Redis, value: &str) -> Result<(), RedisError> {
     cmd("SET").arg("k").arg(value).query_async(redis).await
 }
@@ -30,18 +33,18 @@ async fn get(server: &Server) -> Option<String> {
 }
 
 /// Makes the second the master.
-async fn depose_first(servers: &Failover, way: &str) {
+async fn depose_first(servers: &Sentinel, way: &str) {
     match way {
         "killed" => servers.first.kill().unwrap(),
         "frozen" => servers.first.freeze().unwrap(),
-        _ => servers.sentinel.switch().await.unwrap(),
+        _ => servers.relieve().unwrap(),
     }
-    servers.sentinel.chooses(&servers.second).await.unwrap();
+    servers.await_master(&servers.second).unwrap();
 }
 
 async fn follows_a_master_that_was(way: &str, limit: Duration) {
-    let servers = Failover::start().await.unwrap();
-    let mut redis = connect_redis(&servers.url().unwrap()).await.unwrap();
+    let servers = Sentinel::start().unwrap();
+    let mut redis = connect_redis(&url(&servers)).await.unwrap();
     set(&mut redis, "one").await.unwrap();
     assert_eq!(get(&servers.first).await.as_deref(), Some("one"));
 
@@ -75,9 +78,9 @@ async fn it_follows_a_master_that_was_relieved() {
 
 #[tokio::test]
 async fn a_master_that_stays_keeps_its_connection() {
-    let (server, sentinel) = (Server::start().unwrap(), Sentinel::start().unwrap());
-    sentinel.watch(&server).await.unwrap();
-    let at = sentinel.address().unwrap();
+    let (server, sentinel) = (Server::start().unwrap(), LoneSentinel::start().unwrap());
+    sentinel.watch(server.port()).unwrap();
+    let at = sentinel.place();
     let mut redis = connect_redis(&format!("redis+sentinel://{at}/{MASTER}"))
         .await
         .unwrap();
@@ -97,8 +100,8 @@ async fn a_master_that_stays_keeps_its_connection() {
 
 #[tokio::test]
 async fn a_subscription_finds_the_master_too() {
-    let servers = Failover::start().await.unwrap();
-    let url = servers.url().unwrap();
+    let servers = Sentinel::start().unwrap();
+    let url = url(&servers);
     let mut listening = subscribe(&url, "news").await.unwrap();
 
     let mut redis = connect_redis(&url).await.unwrap();
@@ -117,9 +120,9 @@ async fn a_subscription_finds_the_master_too() {
 
 #[tokio::test]
 async fn a_dead_sentinel_is_passed_over_and_one_alone_is_named() {
-    let (server, sentinel) = (Server::start().unwrap(), Sentinel::start().unwrap());
-    sentinel.watch(&server).await.unwrap();
-    let alive = sentinel.address().unwrap();
+    let (server, sentinel) = (Server::start().unwrap(), LoneSentinel::start().unwrap());
+    sentinel.watch(server.port()).unwrap();
+    let alive = sentinel.place();
     connect_redis(&format!("redis+sentinel://{NOBODY},{alive}/{MASTER}"))
         .await
         .unwrap();
@@ -135,8 +138,8 @@ async fn a_dead_sentinel_is_passed_over_and_one_alone_is_named() {
 
 #[tokio::test]
 async fn a_name_that_no_sentinel_knows_is_named() {
-    let sentinel = Sentinel::start().unwrap();
-    let at = sentinel.address().unwrap();
+    let sentinel = LoneSentinel::start().unwrap();
+    let at = sentinel.place();
     let error = refusal(&format!("redis+sentinel://:s3cret@{at},{NOBODY}/mian")).await;
 
     assert_eq!(
@@ -165,19 +168,14 @@ async fn a_redis_is_not_a_sentinel() {
 
 #[tokio::test]
 async fn a_sentinel_that_missed_the_change_misleads_nobody() {
-    let (master, replica) = (Server::start().unwrap(), Server::start().unwrap());
-    let port = master.url().rsplit_once(':').unwrap().1.replace("/0", "");
-    let () = cmd("REPLICAOF")
-        .arg(&["127.0.0.1", &port])
-        .query_async(&mut connect_redis(replica.url()).await.unwrap())
-        .await
-        .unwrap();
+    let master = Server::start().unwrap();
+    let replica = Server::replica_of(&master).unwrap();
     let mut hosts = Vec::new();
     let mut sentinels = Vec::new();
     for says in [&replica, &master, &master] {
-        let sentinel = Sentinel::start().unwrap();
-        sentinel.watch(says).await.unwrap();
-        hosts.push(sentinel.address().unwrap());
+        let sentinel = LoneSentinel::start().unwrap();
+        sentinel.watch(says.port()).unwrap();
+        hosts.push(sentinel.place().to_owned());
         sentinels.push(sentinel);
     }
 
@@ -197,15 +195,15 @@ async fn a_sentinel_that_missed_the_change_misleads_nobody() {
     let error = refusal(&format!("redis+sentinel://{}/{MASTER}", hosts.join(","))).await;
     assert_eq!(
         error.to_string(),
-        format!("Redis at redis://127.0.0.1:{port}/0 is out of reach")
+        format!("Redis at {} is out of reach", master.url())
     );
 }
 
 #[tokio::test]
 async fn sentinels_with_a_password_of_their_own_are_given_it() {
-    let (server, sentinel) = (Server::start().unwrap(), Sentinel::start().unwrap());
-    sentinel.watch(&server).await.unwrap();
-    let at = sentinel.address().unwrap();
+    let (server, sentinel) = (Server::start().unwrap(), LoneSentinel::start().unwrap());
+    sentinel.watch(server.port()).unwrap();
+    let at = sentinel.place();
     let mut redis = redis::Client::open(format!("redis://{at}"))
         .unwrap()
         .get_multiplexed_async_connection()

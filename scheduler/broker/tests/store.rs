@@ -119,7 +119,7 @@ async fn a_user_who_may_not_ask_for_the_role_is_let_in() {
 async fn a_wrong_url_is_an_error_without_the_password() {
     for url in [
         "redis//:s3cret@h",
-        "rediss://:s3cret@h/0",
+        "rediss://:s3cret@h/0#insecure",
         "redis://:s3cret@h:port/0",
     ] {
         assert!(

@@ -1,6 +1,6 @@
 //! What to do about each failure, in one line that names the setting or the command.
 
-use super::{BrokerError, Service};
+use super::{BrokerError, Flaw, Service};
 
 impl BrokerError {
     /// What to do about it, in one line.
@@ -37,6 +37,49 @@ impl BrokerError {
             Self::VirtualHost { vhost, .. } => format!(
                 "`rabbitmqctl add_vhost '{vhost}'` and `rabbitmqctl set_permissions -p '{vhost}' USER '.*' '.*' '.*'`, or another path in GLOVEBOX_AMQP_URL (%2f is the virtual host /)"
             ),
+            Self::Certificate { service, flaw, .. } => match flaw {
+                Flaw::UnknownIssuer => {
+                    "name the file with your authority's certificate (PEM) in GLOVEBOX_TLS_CA"
+                        .to_owned()
+                }
+                Flaw::WrongName => format!(
+                    "write the host in {} as the certificate has it, or have one made for this name",
+                    service.variable()
+                ),
+                Flaw::WrongTime => {
+                    "renew the server's certificate; if it is not that, is this host's clock right?"
+                        .to_owned()
+                }
+                Flaw::SelfSigned => {
+                    "have an authority sign one for the server, and name the authority's (PEM) in GLOVEBOX_TLS_CA"
+                        .to_owned()
+                }
+                Flaw::Unusable => {
+                    "have one made for a server, with its name in subjectAltName".to_owned()
+                }
+            },
+            Self::CertificateWanted { service, .. } => {
+                let setting = match service {
+                    Service::RabbitMq => "ssl_options.fail_if_no_peer_cert = false",
+                    Service::Redis | Service::Sentinel => "tls-auth-clients no",
+                };
+                format!("Glovebox shows none: `{setting}` in {service}'s configuration, and a password instead")
+            }
+            Self::NoTls { service, .. } => {
+                let (plain, tls) = service.schemes();
+                format!(
+                    "use its port for TLS in {}, or {plain} instead of {tls}",
+                    service.variable()
+                )
+            }
+            Self::TlsWanted { service, .. } => {
+                let (plain, tls) = service.schemes();
+                format!("write {tls} instead of {plain} in {}", service.variable())
+            }
+            Self::Authorities { .. } => {
+                "GLOVEBOX_TLS_CA names a readable PEM file; without it the system's are used (`apt-get install ca-certificates`)"
+                    .to_owned()
+            }
             Self::ReadOnly { .. } => {
                 "set GLOVEBOX_REDIS_URL to the master; `redis-cli ROLE` on this one names it"
                     .to_owned()

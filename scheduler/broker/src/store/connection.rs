@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::server::Opened;
 
 /// Below the time after which a connection without an answer counts as lost.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
@@ -38,6 +41,8 @@ pub(super) struct State {
     /// The server's URL without the password.
     pub(super) at: String,
     forgotten: AtomicBool,
+    /// Ends with the last clone: a frozen server would keep it for ever.
+    _driver: AbortOnDropHandle<()>,
 }
 
 impl State {
@@ -47,11 +52,14 @@ impl State {
 }
 
 impl Connection {
-    pub(super) fn new(inner: MultiplexedConnection, at: String) -> Self {
-        let forgotten = AtomicBool::new(false);
+    pub(super) fn new(opened: Opened, at: String) -> Self {
         Self {
-            inner,
-            state: Arc::new(State { at, forgotten }),
+            inner: opened.connection,
+            state: Arc::new(State {
+                at,
+                forgotten: AtomicBool::new(false),
+                _driver: opened.driver,
+            }),
         }
     }
 

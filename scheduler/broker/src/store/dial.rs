@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use redis::aio::{MultiplexedConnection, PubSub};
+use redis::aio::PubSub;
 
 use super::sentinel::Sentinels;
-use super::server::Server;
+use super::server::{Opened, Server};
 use crate::error::{BrokerError, Service};
 
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl Dialer {
     }
 
     /// A connection to a master, and the address that it leads to.
-    pub(super) async fn dial(&self) -> Result<(MultiplexedConnection, String), BrokerError> {
+    pub(super) async fn dial(&self) -> Result<(Opened, String), BrokerError> {
         self.first_that(async |server| Ok((server.connect().await?, server.at().to_owned())))
             .await
     }

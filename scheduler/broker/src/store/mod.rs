@@ -44,7 +44,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// `redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/name[/db]`: the hosts are the
 /// Sentinels', at port 26379 if none is given, the name is what they call the master, user and password are the
 /// master's. Sentinels that want a login of their own get it from the parameters `sentinel_password`
-/// and `sentinel_user`. They are asked anew at each connect.
+/// and `sentinel_user`. They are asked anew at each connect. With `rediss` for `redis` all of them are spoken to
+/// with TLS, and [`trust`](crate::trust) says whose certificates will do.
 ///
 /// # Errors
 ///

@@ -15,7 +15,7 @@ use crate::url::without_password;
 /// What makes a URL one of Sentinels.
 const MARK: &str = "+sentinel://";
 const DEFAULT_PORT: &str = ":26379";
-/// For one Sentinel, from the first packet to its answer. A dead one costs each connect as much.
+/// For a Sentinel to be reached, and for its answer. A dead one costs each connect as much.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
@@ -110,12 +110,9 @@ impl Sentinels {
 
     /// The master's `host:port`; none if this Sentinel does not know the name.
     async fn ask(&self, sentinel: &Server) -> Result<Option<String>, BrokerError> {
-        let asking = async {
-            let mut question = redis::cmd("SENTINEL");
-            question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-            question.query_async(&mut sentinel.open().await?).await
-        };
-        let answer: Option<(String, String)> = sentinel.within(ASK_WITHIN, asking).await?;
+        let mut question = redis::cmd("SENTINEL");
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
+        let answer: Option<(String, String)> = sentinel.ask(&question, ASK_WITHIN).await?;
         Ok(answer.map(|(host, port)| {
             if host.contains(':') {
                 format!("[{host}]:{port}")

@@ -7,9 +7,15 @@
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, ServerErrorKind, Value,
+};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::{BrokerError, Service};
+use crate::tls::uses_tls;
+use crate::transport::{Address, Place, Stream};
 use crate::url::without_password;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -18,10 +24,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub(super) struct Server {
-    service: Service,
-    /// Its URL without the password.
-    at: String,
-    client: Client,
+    place: Place,
+    login: RedisConnectionInfo,
+}
+
+/// A connection, and the task that drives it for as long as somebody keeps this.
+pub(super) struct Opened {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) driver: AbortOnDropHandle<()>,
 }
 
 enum Role {
@@ -33,92 +43,118 @@ enum Role {
 impl Server {
     pub(super) fn new(service: Service, url: &str) -> Result<Self, BrokerError> {
         let wrong = |reason| BrokerError::Url { service, reason };
-        if url.starts_with("rediss:") {
-            return Err(wrong("this build has no TLS, so rediss:// cannot be used"));
+        // redis-rs would take `#insecure` for leave not to check the certificate.
+        if url.contains('#') {
+            return Err(wrong("it has a #, which is written as %23 in a password"));
         }
-        let client = Client::open(url)
+        let tls = uses_tls(url);
+        // It leaves TLS to us.
+        let plain = if tls {
+            url.replacen("s://", "://", 1)
+        } else {
+            url.to_owned()
+        };
+        let info = plain
+            .into_connection_info()
             .map_err(|_| wrong("it is not of the form redis://user:password@host:port/0"))?;
+        let address = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => Address::Tcp(host.clone(), *port),
+            ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
+            _ => return Err(wrong("this kind of address is not supported")),
+        };
         Ok(Self {
-            service,
-            at: without_password(url),
-            client,
+            place: Place {
+                service,
+                at: without_password(url),
+                address,
+                tls,
+            },
+            login: info.redis_settings().clone(),
         })
     }
 
     pub(super) fn at(&self) -> &str {
-        &self.at
+        &self.place.at
     }
 
     pub(super) fn db(&self) -> i64 {
-        self.client.get_connection_info().redis_settings().db()
+        self.login.db()
     }
 
     /// A connection that has answered, to a master.
-    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, BrokerError> {
-        let limit = CONNECT_WITHIN + ANSWER_WITHIN;
-        let (connection, role) = self
-            .within(limit, async {
-                let mut connection = self.open().await?;
-                let role = look(&mut connection).await?;
-                Ok((connection, role))
+    pub(super) async fn connect(&self) -> Result<Opened, BrokerError> {
+        let stream = self.place.connect(CONNECT_WITHIN).await?.stream;
+        let (opened, role) = self
+            .within(ANSWER_WITHIN, async {
+                let mut opened = self.log_in(stream).await?;
+                let role = look(&mut opened.connection).await?;
+                Ok((opened, role))
             })
             .await?;
+        let at = self.place.at.clone();
         match role {
-            Role::Writable => Ok(connection),
-            Role::Replica => Err(BrokerError::ReadOnly {
-                at: self.at.clone(),
-            }),
+            Role::Writable => Ok(opened),
+            Role::Replica => Err(BrokerError::ReadOnly { at }),
             Role::NotRedis => Err(BrokerError::NotTheService {
-                service: self.service,
-                at: self.at.clone(),
+                service: self.place.service,
+                at,
                 source: "it answered PING with something else than PONG".into(),
             }),
         }
     }
 
     pub(super) async fn subscribe(&self, channel: &str) -> Result<PubSub, BrokerError> {
-        self.within(CONNECT_WITHIN + ANSWER_WITHIN, async {
-            let mut subscription = self.client.get_async_pubsub().await?;
+        let stream = self.place.connect(CONNECT_WITHIN).await?.stream;
+        self.within(ANSWER_WITHIN, async {
+            let mut subscription = PubSub::new(&self.login, stream).await?;
             subscription.subscribe(channel).await?;
             Ok(subscription)
         })
         .await
     }
 
-    /// A connection that nothing is known of but that its login went well.
-    pub(super) async fn open(&self) -> Result<MultiplexedConnection, RedisError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(ANSWER_WITHIN));
-        self.client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+    /// Connects, asks one question and hangs up.
+    pub(super) async fn ask<T: FromRedisValue>(
+        &self,
+        question: &Cmd,
+        limit: Duration,
+    ) -> Result<T, BrokerError> {
+        let stream = self.place.connect(limit).await?.stream;
+        self.within(limit, async {
+            let mut opened = self.log_in(stream).await?;
+            question.query_async(&mut opened.connection).await
+        })
+        .await
     }
 
-    /// Runs the steps that a connection is made in, and says what came of them.
-    pub(super) async fn within<T>(
+    async fn log_in(&self, stream: Stream) -> Result<Opened, RedisError> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_WITHIN));
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(&self.login, stream, config).await?;
+        let driver = AbortOnDropHandle::new(tokio::spawn(driver));
+        Ok(Opened { connection, driver })
+    }
+
+    /// Takes the first steps on a connection, and says what is wrong with it.
+    async fn within<T>(
         &self,
         limit: Duration,
         steps: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, BrokerError> {
         match tokio::time::timeout(limit, steps).await {
-            Ok(outcome) => outcome.map_err(|error| self.classify(error)),
-            Err(_) => Err(self.silent(limit)),
-        }
-    }
-
-    fn silent(&self, limit: Duration) -> BrokerError {
-        BrokerError::Silent {
-            service: self.service,
-            at: self.at.clone(),
-            seconds: limit.as_secs(),
+            Ok(Ok(value)) => {
+                self.place.has_let_us_in();
+                Ok(value)
+            }
+            Ok(Err(error)) => Err(self.place.explain(self.classify(error)).await),
+            Err(_) => Err(self.place.silent(limit)),
         }
     }
 
     fn classify(&self, error: RedisError) -> BrokerError {
-        let (service, at) = (self.service, self.at.clone());
+        let (service, at) = (self.place.service, self.place.at.clone());
         if error.is_timeout() {
-            return self.silent(CONNECT_WITHIN);
+            return self.place.silent(ANSWER_WITHIN);
         }
         let wrong_password = error.kind() == ErrorKind::AuthenticationFailed
             || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
@@ -137,13 +173,6 @@ impl Server {
             },
             ErrorKind::Server(ServerErrorKind::ResponseError) if service == Service::Sentinel => {
                 BrokerError::NotTheService {
-                    service,
-                    at,
-                    source,
-                }
-            }
-            ErrorKind::Io if !source.is_connection_dropped() || source.is_connection_refusal() => {
-                BrokerError::Unreachable {
                     service,
                     at,
                     source,
