@@ -162,23 +162,25 @@ async fn work(
     let stopped = tokio::select! {
         // Only the very first connection can end it early.
         ended = &mut consuming => {
-            ended.unwrap_or(Ok(()))?;
-            Stopped::Settled
+            drained.cancel();
+            ended.unwrap_or(Ok(())).map(|()| Stopped::Settled)
         }
         stopped = stopping => {
             drained.cancel();
             if let Ok(Err(error)) = consuming.await {
                 tracing::warn!(%error, "stopped without a connection");
             }
-            stopped
+            Ok(stopped)
         }
     };
+    // One that never began takes its sign of life away as well: it is not lost.
     if tokio::time::timeout(GIVE_BACK_WITHIN, beating)
         .await
         .is_err()
     {
         tracing::warn!("the heartbeat is left to expire");
     }
+    let stopped = stopped?;
     tracing::info!("stopped");
     Ok(stopped)
 }

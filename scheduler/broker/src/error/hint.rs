@@ -92,9 +92,13 @@ impl BrokerError {
             Self::Lost { service, .. } => {
                 format!("trying again may do; if not, {service}'s log says why")
             }
-            Self::OtherSettings { kind, name, .. } => format!(
-                "drain the {kind} and delete it (`rabbitmqctl delete_queue {name}` for a queue); it is declared anew at the next connect"
-            ),
+            Self::OtherSettings { kind, name, .. } => {
+                let delete = match *kind {
+                    "queue" => format!("drain it and `rabbitmqctl delete_queue {name}`"),
+                    kind => format!("`rabbitmqadmin delete {kind} name={name}`"),
+                };
+                format!("{delete} (-p or -V for a virtual host); it is declared anew at the next connect")
+            }
             Self::Declare { .. } => {
                 "the user needs configure, write and read permission on glovebox.*".to_owned()
             }

@@ -37,6 +37,7 @@ pub(super) struct Opened {
 enum Role {
     Writable,
     Replica,
+    Sentinel,
     NotRedis,
 }
 
@@ -91,16 +92,20 @@ impl Server {
                 Ok((opened, role))
             })
             .await?;
-        let at = self.place.at.clone();
-        match role {
-            Role::Writable => Ok(opened),
-            Role::Replica => Err(BrokerError::ReadOnly { at }),
-            Role::NotRedis => Err(BrokerError::NotTheService {
-                service: self.place.service,
-                at,
-                source: "it answered PING with something else than PONG".into(),
-            }),
-        }
+        let (service, at) = (self.place.service, self.place.at.clone());
+        let source = match role {
+            Role::Writable => return Ok(opened),
+            Role::Replica => return Err(BrokerError::ReadOnly { at }),
+            Role::Sentinel => {
+                "it is a Sentinel, with whose help redis+sentinel:// finds the master"
+            }
+            Role::NotRedis => "it answered PING with something else than PONG",
+        };
+        Err(BrokerError::NotTheService {
+            service,
+            at,
+            source: source.into(),
+        })
     }
 
     pub(super) async fn subscribe(&self, channel: &str) -> Result<PubSub, BrokerError> {
@@ -198,14 +203,13 @@ async fn look(connection: &mut MultiplexedConnection) -> Result<Role, RedisError
         Value::SimpleString(pong) if pong == "PONG" => {}
         _ => return Ok(Role::NotRedis),
     }
-    // A user who may not ask for the role is let in: a replica says so at the first write.
-    let is_replica = matches!(
-        role,
-        Ok(Value::Array(role)) if role.first() == Some(&Value::BulkString(b"slave".to_vec()))
-    );
-    Ok(if is_replica {
-        Role::Replica
-    } else {
-        Role::Writable
+    let Ok(Value::Array(role)) = role else {
+        // A user who may not ask for the role is let in: a replica says so at the first write.
+        return Ok(Role::Writable);
+    };
+    Ok(match role.first() {
+        Some(Value::BulkString(role)) if role == b"slave" => Role::Replica,
+        Some(Value::BulkString(role)) if role == b"sentinel" => Role::Sentinel,
+        _ => Role::Writable,
     })
 }
