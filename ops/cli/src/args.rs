@@ -133,7 +133,7 @@ pub(crate) struct RunnerArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) replicas: u32,
     /// How long to wait for them, in milliseconds, before asking again
-    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=4_000))]
     pub(crate) replicas_within: u32,
     /// How long running jobs may go on after SIGTERM, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]

@@ -257,15 +257,14 @@ impl RedisStore {
         })
     }
 
-    /// WAIT(1): what this connection wrote is on that many replicas.
+    /// What this connection wrote is on as many replicas as are asked for.
     async fn replicated(&self, mut connection: Connection) -> Result<(), RedisError> {
         let Durability {
             replicas,
             within_ms,
         } = self.shared.durability;
-        let mut wait = redis::cmd("WAIT");
-        wait.arg(replicas).arg(within_ms);
-        let have: u32 = wait.query_async(&mut connection).await?;
+        let within = Duration::from_millis(within_ms.into());
+        let have = connection.replicated(replicas, within).await?;
         match have >= replicas {
             true => Ok(()),
             false => Err((
