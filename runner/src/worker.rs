@@ -87,12 +87,23 @@ pub enum RunnerError {
 /// # Errors
 /// When it can't start; later failures are retried for as long as the runner lives.
 pub fn run(link: Link, languages: Languages, config: RunnerConfig) -> Result<Stopped, RunnerError> {
+    end_with_a_panic();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(RunnerError::Runtime)?
         .block_on(work(link, languages, config))
+}
+
+/// A task that panicked would leave its delivery unsettled, or the heartbeat silent, for as long as the runner lives.
+/// When it dies instead, its jobs are begun by others, and one that was the reason is found out by its attempts.
+fn end_with_a_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        std::process::abort();
+    }));
 }
 
 async fn work(

@@ -38,6 +38,20 @@ async fn killed_at(stage: Stage) {
     assert_eq!(stored(&fleet, &job).await, result);
 }
 
+/// A task that panics leaves nothing waiting for ever: the runner ends with it.
+#[tokio::test]
+async fn a_panic_ends_the_runner_and_not_the_job() {
+    let fleet = Fleet::new().await.unwrap();
+    let mut dying = faulty(&fleet.services, "Ended", "panic").await;
+    let job = brief();
+    fleet.client.submit(&job).await.unwrap();
+    assert_eq!(dying.ended().await.unwrap(), 128 + 6, "{}", dying.log());
+    let next = fleet.runner(1).await.unwrap();
+    let result = fleet.result(&job.id).await.unwrap();
+    assert_eq!((result.status, result.attempt), (Status::Succeeded, 2));
+    fleet.stop_settled(next).await.unwrap();
+}
+
 /// The whole of it dies, and not by its own hand.
 #[tokio::test]
 async fn a_supervisor_killed_amid_a_cell_leaves_nothing() {

@@ -1,7 +1,7 @@
 //! `faulty`: takes the arguments of `glovebox runner`, and dies at a stage of a delivery's way.
 //!
 //! `FAULTY_STAGE` names the stage, `FAULTY_AT` which time it is reached (1 if absent), `FAULTY_WHAT` what happens
-//! then: `kill` (the worker kills itself) or `freeze` (it stops, and whoever started it goes on from there). Before
+//! then: `kill` (the worker kills itself), `panic` (so it does, in the task that is there) or `freeze` (it stops, and whoever started it goes on from there). Before
 //! it happens, `faulty: STAGE` is logged.
 //!
 //! Must never be shipped, and must be a runner like any other until that moment.
@@ -27,7 +27,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 struct Fault {
     stage: Stage,
     at: u32,
-    signal: Signal,
+    /// None for a panic.
+    signal: Option<Signal>,
 }
 
 static FAULT: OnceLock<Fault> = OnceLock::new();
@@ -72,8 +73,9 @@ fn fault() -> anyhow::Result<Fault> {
             .with_context(|| format!("there is no stage {stage:?}"))?,
         at: at.context("FAULTY_AT is no number")?,
         signal: match std::env::var("FAULTY_WHAT").as_deref() {
-            Ok("freeze") => Signal::SIGSTOP,
-            _ => Signal::SIGKILL,
+            Ok("freeze") => Some(Signal::SIGSTOP),
+            Ok("panic") => None,
+            _ => Some(Signal::SIGKILL),
         },
     })
 }
@@ -124,6 +126,9 @@ fn fail_at(stage: Stage) {
     };
     if REACHED.fetch_add(1, Ordering::Relaxed) + 1 == fault.at {
         tracing::info!("faulty: {stage:?}");
-        raise(fault.signal).unwrap_or_else(|error| tracing::error!(%error, "not even that"));
+        let Some(signal) = fault.signal else {
+            panic!("as was asked for");
+        };
+        raise(signal).unwrap_or_else(|error| tracing::error!(%error, "not even that"));
     }
 }
