@@ -203,6 +203,31 @@ async fn what_a_killed_runner_left_is_stored_by_the_next_one_of_its_name() {
 }
 
 #[tokio::test]
+async fn a_result_that_was_left_behind_replaces_no_other() {
+    let cut = Cut::new().await;
+    let mut runner = cut.away(&["--spool-memory", "0"], &[]).await;
+    cut.spooled(1).await;
+    let stale = cut.results().remove(0);
+    runner.supervisor().signal(Signal::SIGKILL).unwrap();
+    runner.ended().await.unwrap();
+    cut.relay.mend();
+    // With another folder: it knows nothing of what is left.
+    let other = cut.fleet.runner(1).await.unwrap();
+    cut.fleet.started(&stale.id, 2).await.unwrap();
+    other.release().unwrap();
+    let result = cut.fleet.result(&stale.id).await.unwrap();
+    assert_eq!((&result.runner, result.attempt), (&other.name, 2));
+    let before = cut.fleet.stored(&stale.id).await.unwrap();
+
+    let next = cut.runner(&["--slots", "1"]);
+    next.says("the first one stands").await.unwrap();
+    assert_eq!(cut.fleet.stored(&stale.id).await.unwrap(), before);
+    next.says("consuming").await.unwrap();
+    cut.fleet.stop_settled(other).await.unwrap();
+    cut.fleet.stop_settled(next).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_runner_of_another_name_takes_over_what_a_killed_one_left() {
     let cut = Cut::new().await;
     let mut runner = cut.away(&["--spool-memory", "0"], &[]).await;
