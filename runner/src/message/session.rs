@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, SelectAll};
@@ -200,7 +200,6 @@ impl Session {
     fn take(&mut self, item: Item, intake: &Intake, sink: &Arc<dyn Sink>) -> Result<(), String> {
         match item {
             Item::Delivery(lane, delivery) => {
-                intake.lease.broker_answered();
                 let dead = Arc::clone(&intake.dead);
                 sink.take(received(*delivery, lane, self.number, dead));
                 Ok(())
@@ -293,9 +292,10 @@ async fn probe(channel: Channel, intake: &Intake) {
             passive: true,
             ..QueueDeclareOptions::default()
         };
-        let asked = channel.queue_declare(queue(lane).into(), options, FieldTable::default());
-        match tokio::time::timeout(PROBE_WITHIN, asked).await {
-            Ok(Ok(_)) => intake.lease.broker_answered(),
+        let asked = Instant::now();
+        let answer = channel.queue_declare(queue(lane).into(), options, FieldTable::default());
+        match tokio::time::timeout(PROBE_WITHIN, answer).await {
+            Ok(Ok(_)) => intake.lease.broker_answered(asked),
             _ => return,
         }
     }
