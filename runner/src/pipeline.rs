@@ -70,7 +70,9 @@ impl Pipeline {
         };
         (self.watch)(Stage::Parsed);
         // Listens to cancellations first and looks for earlier ones then: none slips through between.
-        let Some(registration) = self.cancellations.register(&job.id).await else {
+        let registered = self.cancellations.register(&job.id);
+        let registered = self.parking.meanwhile(delivery, registered).await;
+        let Some(registration) = registered else {
             return Settlement::GiveBack;
         };
         loop {
@@ -112,6 +114,7 @@ impl Pipeline {
             };
             return match slot {
                 None => self.conclude(delivery, &job, Status::Cancelled).await,
+            // A result may have to wait for Redis: nobody is to wait for its slot meanwhile.
                 Some(_) if plan::is_expired(&job) => {
                     self.conclude(delivery, &job, Status::Expired).await
                 }

@@ -1,5 +1,5 @@
-//! Deliveries that can't be worked on now: one that another runner has, one that is to be left alone for a while, one
-//! whose result waits for Redis. They are held, not given back, since each giving back is counted by the broker.
+//! Deliveries that can't be worked on now: one whose job runs already, here or elsewhere, one that is to be left alone
+//! for a while, one whose result waits for Redis. They are held, not given back, since each giving back is counted by the broker.
 //!
 //! What is parked takes a place of the prefetch, so the intake makes room for it: a runner must never sit idle because
 //! it holds what it can't work on.
@@ -81,6 +81,22 @@ impl Parking {
             lane,
             kind,
         }
+    }
+
+    /// Parks a delivery for as long as something is not ready at once.
+    pub(crate) async fn meanwhile<T>(
+        &self,
+        delivery: &Delivery,
+        ready: impl Future<Output = T>,
+    ) -> T {
+        tokio::pin!(ready);
+        tokio::select! {
+            biased;
+            ready = &mut ready => return ready,
+            () = std::future::ready(()) => {}
+        }
+        let _place = self.park_as(Kind::Waiting, delivery);
+        ready.await
     }
 
     /// For whoever makes room.
