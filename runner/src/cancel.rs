@@ -191,6 +191,11 @@ impl Registration {
         self.entry.cancelled.cancelled().await;
     }
 
+    /// Whether that is so already.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.entry.cancelled.is_cancelled()
+    }
+
     /// Cancels it.
     pub(crate) fn cancel(&self) {
         self.entry.cancelled.cancel();

@@ -113,9 +113,12 @@ impl Parking {
         registration: &Registration,
     ) -> bool {
         let _place = self.park_as(Kind::Waiting, delivery);
+        // Redis does not know of it: it was some stranger's wish.
+        let knows = registration.is_cancelled();
         let worth_asking = async {
             match before {
                 // Its owner need not wait for it as well.
+                Before::Later(pause) if knows => tokio::time::sleep(*pause).await,
                 Before::Later(pause) => tokio::select! {
                     () = tokio::time::sleep(*pause) => {}
                     () = registration.cancelled() => {}
