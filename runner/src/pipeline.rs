@@ -92,12 +92,14 @@ impl Pipeline {
             let begun = match before {
                 Before::Done => return Settlement::Ack,
                 Before::Deadly(begun) => {
+                    drop((slot, quarantine));
                     let error = killed_its_runners();
                     return self.give_up(delivery, &job, begun, error).await;
                 }
                 Before::Begun(begun) => begun,
                 Before::Away if self.may_start_unasked(delivery, &job) => Begun::default(),
                 Before::Cancelled => {
+                    drop((slot, quarantine));
                     return self.conclude(delivery, &job, Status::Cancelled).await;
                 }
                 Before::Later(_) | Before::Elsewhere | Before::Away => {
@@ -112,10 +114,14 @@ impl Pipeline {
                     continue;
                 }
             };
-            return match slot {
-                None => self.conclude(delivery, &job, Status::Cancelled).await,
             // A result may have to wait for Redis: nobody is to wait for its slot meanwhile.
-                Some(_) if plan::is_expired(&job) => {
+            return match slot {
+                None => {
+                    drop(quarantine);
+                    self.conclude(delivery, &job, Status::Cancelled).await
+                }
+                Some(slot) if plan::is_expired(&job) => {
+                    drop((slot, quarantine));
                     self.conclude(delivery, &job, Status::Expired).await
                 }
                 Some(slot) => {
@@ -151,6 +157,7 @@ impl Pipeline {
         let plan = match plan::decide(job, &self.languages) {
             Ok(plan) => plan,
             Err(rejection) => {
+                drop(slot);
                 let result = JobResult::rejected(job.id.clone(), &rejection, &self.runner);
                 return self.answer(delivery, job, begun, result).await;
             }
@@ -174,7 +181,12 @@ impl Pipeline {
                 self.store.release(&job.id, GIVEN_BACK).await;
                 Settlement::GiveBack
             }
-            Err(error) => self.fail(delivery, job, begun, error.to_info()).await,
+            Err(error) => {
+                // First, so that whoever gets the slot sees it.
+                self.health.failed();
+                drop(slot);
+                self.fail(delivery, job, begun, error.to_info()).await
+            }
         }
     }
 
@@ -188,7 +200,6 @@ impl Pipeline {
     ) -> Settlement {
         let attempt = begun.number();
         tracing::error!(job = %job.id, attempt, error = error.message, "the cell could not be built");
-        self.health.failed();
         if begun.is_last() || delivery.is_embedded() {
             return self.give_up(delivery, job, begun, error).await;
         }
