@@ -123,6 +123,26 @@ impl Cancellations {
         self.lock().keys().cloned().collect()
     }
 
+    /// Those that run here, as Redis knows.
+    pub(crate) fn written(&self) -> Vec<JobId> {
+        let here = self.lock();
+        let written = here
+            .iter()
+            .filter(|(_, entry)| entry.claim.is_some_and(|claim| claim.written));
+        written.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Ends a job that runs here and has turned out to be another runner's.
+    pub(crate) fn lose(&self, id: &JobId) {
+        if let Some(entry) = self.lock().get(id)
+            && entry.claim.is_some()
+            && !entry.lost.is_cancelled()
+        {
+            tracing::warn!(job = %id, "another runner has taken it over: it is ended here");
+            entry.lost.cancel();
+        }
+    }
+
     /// Ends every job that runs here and is not surely ours any more.
     pub(crate) fn end_lost(&self) {
         for (id, entry) in &*self.lock() {
@@ -169,6 +189,11 @@ impl Registration {
     /// The owner does not want the job any more.
     pub(crate) async fn cancelled(&self) {
         self.entry.cancelled.cancelled().await;
+    }
+
+    /// Whether that is so already.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.entry.cancelled.is_cancelled()
     }
 
     /// Cancels it.

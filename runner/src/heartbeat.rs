@@ -1,5 +1,5 @@
 //! This runner's sign of life in Redis, which is also its lease: with a time to live, so that a lost runner shows by
-//! itself; and the look, with each beat, for jobs that their owners have cancelled.
+//! itself; and the look, with each beat, for jobs that their owners have cancelled or other runners taken over.
 //!
 //! Must never beat for a runner whose jobs are not looked after: it is the same runtime that runs them.
 
@@ -34,6 +34,7 @@ impl Heartbeat {
     pub(crate) async fn beat(self, drained: CancellationToken) {
         let fixed = self.fixed();
         let mut ticks = tokio::time::interval(RENEW_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
@@ -43,8 +44,16 @@ impl Heartbeat {
             fields.extend(self.changing());
             let ids = self.pipeline.cancellations.ids();
             // A beat that fails is logged where it is noted that Redis is away; the next follows.
-            for id in self.store.beat(&fields, &ids).await.unwrap_or_default() {
+            let Ok(cancelled) = self.store.beat(&fields, &ids).await else {
+                continue;
+            };
+            for id in cancelled {
                 self.pipeline.cancellations.cancel(&id);
+            }
+            // The lease may have been over for a while without our clock telling: it stands still in a host that does.
+            let running = self.pipeline.cancellations.written();
+            for id in self.store.taken_over(running).await {
+                self.pipeline.cancellations.lose(&id);
             }
         }
         if let Err(error) = self.store.forget().await {

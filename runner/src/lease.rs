@@ -67,15 +67,16 @@ impl Lease {
         }
     }
 
-    /// The broker has just answered on the connection in use.
-    pub(crate) fn broker_answered(&self) {
+    /// The broker has answered on the connection in use what it was asked at `asked`. When the answer was read says
+    /// nothing: we may have been frozen between, and our messages given away.
+    pub(crate) fn broker_answered(&self, asked: Instant) {
         self.broker_answered
-            .store(self.ms(Instant::now()), Ordering::Release);
+            .store(self.ms(asked), Ordering::Release);
     }
 
     /// There is a new connection to the broker: what came by earlier ones may be delivered to others.
     pub(crate) fn next_session(&self) -> u64 {
-        self.broker_answered();
+        self.broker_answered(Instant::now());
         self.session.fetch_add(1, Ordering::AcqRel) + 1
     }
 
@@ -149,6 +150,19 @@ mod tests {
         assert!(!lease.holds(claim(first)));
         let second = lease.next_session();
         assert!(lease.holds(claim(second)) && !lease.holds(claim(first)));
+    }
+
+    #[test]
+    fn an_answer_that_was_read_late_is_as_old_as_its_question() {
+        let lease = Lease::new("a".into());
+        let claim = Claim {
+            session: lease.next_session(),
+            written: false,
+        };
+        lease.broker_answered(ago(BROKER_TRUST));
+        assert!(!lease.holds(claim));
+        lease.broker_answered(ago(BROKER_TRUST / 2));
+        assert!(lease.holds(claim));
     }
 
     #[test]

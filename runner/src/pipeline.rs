@@ -70,7 +70,9 @@ impl Pipeline {
         };
         (self.watch)(Stage::Parsed);
         // Listens to cancellations first and looks for earlier ones then: none slips through between.
-        let Some(registration) = self.cancellations.register(&job.id).await else {
+        let registered = self.cancellations.register(&job.id);
+        let registered = self.parking.meanwhile(delivery, registered).await;
+        let Some(registration) = registered else {
             return Settlement::GiveBack;
         };
         loop {
@@ -90,12 +92,14 @@ impl Pipeline {
             let begun = match before {
                 Before::Done => return Settlement::Ack,
                 Before::Deadly(begun) => {
+                    drop((slot, quarantine));
                     let error = killed_its_runners();
                     return self.give_up(delivery, &job, begun, error).await;
                 }
                 Before::Begun(begun) => begun,
                 Before::Away if self.may_start_unasked(delivery, &job) => Begun::default(),
                 Before::Cancelled => {
+                    drop((slot, quarantine));
                     return self.conclude(delivery, &job, Status::Cancelled).await;
                 }
                 Before::Later(_) | Before::Elsewhere | Before::Away => {
@@ -110,9 +114,14 @@ impl Pipeline {
                     continue;
                 }
             };
+            // A result may have to wait for Redis: nobody is to wait for its slot meanwhile.
             return match slot {
-                None => self.conclude(delivery, &job, Status::Cancelled).await,
-                Some(_) if plan::is_expired(&job) => {
+                None => {
+                    drop(quarantine);
+                    self.conclude(delivery, &job, Status::Cancelled).await
+                }
+                Some(slot) if plan::is_expired(&job) => {
+                    drop((slot, quarantine));
                     self.conclude(delivery, &job, Status::Expired).await
                 }
                 Some(slot) => {
@@ -148,6 +157,7 @@ impl Pipeline {
         let plan = match plan::decide(job, &self.languages) {
             Ok(plan) => plan,
             Err(rejection) => {
+                drop(slot);
                 let result = JobResult::rejected(job.id.clone(), &rejection, &self.runner);
                 return self.answer(delivery, job, begun, result).await;
             }
@@ -171,7 +181,12 @@ impl Pipeline {
                 self.store.release(&job.id, GIVEN_BACK).await;
                 Settlement::GiveBack
             }
-            Err(error) => self.fail(delivery, job, begun, error.to_info()).await,
+            Err(error) => {
+                // First, so that whoever gets the slot sees it.
+                self.health.failed();
+                drop(slot);
+                self.fail(delivery, job, begun, error.to_info()).await
+            }
         }
     }
 
@@ -185,7 +200,6 @@ impl Pipeline {
     ) -> Settlement {
         let attempt = begun.number();
         tracing::error!(job = %job.id, attempt, error = error.message, "the cell could not be built");
-        self.health.failed();
         if begun.is_last() || delivery.is_embedded() {
             return self.give_up(delivery, job, begun, error).await;
         }

@@ -171,7 +171,7 @@ async fn work(
     let stopping = stop_in_order(&pipeline, &spool, &tasks, &mut signals, config.drain, &stop);
     tokio::pin!(consuming);
     let stopped = tokio::select! {
-        // Only the very first connection can end it early.
+        // Only a failure of the very first connection ends it early.
         ended = &mut consuming => {
             drained.cancel();
             ended.unwrap_or(Ok(())).map(|()| Stopped::Settled)

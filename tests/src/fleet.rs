@@ -247,7 +247,20 @@ impl Fleet {
         self.count(&queue(lane)).await
     }
 
+    /// Consumers of a lane's queue.
+    ///
+    /// # Errors
+    ///
+    /// When the broker does not answer.
+    pub async fn consumers(&self, lane: &str) -> anyhow::Result<u32> {
+        Ok(self.look(&queue(lane)).await?.consumer_count())
+    }
+
     async fn count(&self, queue: &str) -> anyhow::Result<u32> {
+        Ok(self.look(queue).await?.message_count())
+    }
+
+    async fn look(&self, queue: &str) -> anyhow::Result<lapin::Queue> {
         let options = QueueDeclareOptions {
             passive: true,
             ..QueueDeclareOptions::default()
@@ -255,7 +268,7 @@ impl Fleet {
         let asked = self
             .channel
             .queue_declare(queue.into(), options, FieldTable::default());
-        Ok(asked.await?.message_count())
+        Ok(asked.await?)
     }
 
     /// Waits for the next dead letter and takes it.

@@ -282,3 +282,24 @@ async fn each_lane_is_served_by_its_runners_alone() {
     let result = fleet.result(&elsewhere.id).await.unwrap();
     assert_eq!(result.runner, other.name);
 }
+
+#[tokio::test]
+async fn further_copies_of_a_job_that_runs_keep_no_other_job_waiting() {
+    let fleet = Fleet::new().await.unwrap();
+    let mut runner = fleet.runner(2).await.unwrap();
+    let job = gate();
+    fleet.client.submit(&job).await.unwrap();
+    fleet.started(&job.id, 1).await.unwrap();
+    for _ in 0..3 {
+        let copy = job.to_wire_json();
+        fleet.publish("default", &copy, None).await.unwrap();
+    }
+
+    let other = fleet.run(&python("print('ran')")).await.unwrap();
+
+    assert_eq!(other.stdout, "ran\n");
+    runner.release().unwrap();
+    fleet.result(&job.id).await.unwrap();
+    runner.stop().await.unwrap();
+    assert_eq!(fleet.starts(&job.id).await.unwrap(), 1);
+}

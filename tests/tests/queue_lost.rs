@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use glovebox_scheduler::{Client, Condition, RunnerState};
-use glovebox_schemas::names::runner_key;
+use glovebox_schemas::names::{runner_key, state_key};
 use glovebox_schemas::result::Status;
 use glovebox_tests::Fleet;
 use glovebox_tests::fleet::{eventually, gate, python};
@@ -88,5 +88,32 @@ async fn a_running_job_is_cancelled_although_its_owner_does_not_reach_rabbitmq()
     assert!(cancelled.untold.is_some(), "{cancelled:?}");
     let result = fleet.result(&job.id).await.unwrap();
     assert_eq!(result.status, Status::Cancelled);
+    fleet.stop_settled(runner).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_another_runner_has_taken_over_is_ended() {
+    let fleet = Fleet::new().await.unwrap();
+    let runner = fleet.runner(1).await.unwrap();
+    let job = gate();
+    fleet.client.submit(&job).await.unwrap();
+    fleet.started(&job.id, 1).await.unwrap();
+    let other = format!("other-{}", job.id);
+    ask(&fleet, "HSET", &[&runner_key(&other), "instance", "living"]).await;
+    let state = state_key(&job.id);
+    let taken = [&*state, "instance", "living", "runner", &other];
+
+    ask(&fleet, "HSET", &taken).await;
+
+    runner
+        .says("another runner has taken it over")
+        .await
+        .unwrap();
+    // Its message comes again, and waits until the other one is lost.
+    ask(&fleet, "DEL", &[&runner_key(&other)]).await;
+    fleet.started(&job.id, 2).await.unwrap();
+    runner.release().unwrap();
+    let result = fleet.result(&job.id).await.unwrap();
+    assert_eq!((result.status, result.attempt), (Status::Succeeded, 2));
     fleet.stop_settled(runner).await.unwrap();
 }

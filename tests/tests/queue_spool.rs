@@ -273,6 +273,28 @@ async fn what_may_have_run_before_waits_for_redis() {
 }
 
 #[tokio::test]
+async fn a_result_that_waits_for_redis_keeps_no_slot() {
+    let cut = Cut::new().await;
+    let mut expired = python("");
+    expired.expires_at = Some("2020-01-01T00:00:00Z".parse().unwrap());
+    let mut unknown = python("");
+    unknown.language = "no-such-language".to_owned();
+    let jobs = [expired, unknown, python("print('ran')")];
+    let runner = cut.away(&["--spool-memory", "0"], &jobs).await;
+    cut.spooled(jobs.len() + 1).await;
+
+    cut.relay.mend();
+    let result = cut.fleet.result(&jobs[2].id).await.unwrap();
+    assert_eq!(result.stdout, "ran\n");
+    eventually("no room is made for what waited", async || {
+        Ok(cut.fleet.consumers("default").await? == 1)
+    })
+    .await
+    .unwrap();
+    cut.fleet.stop_settled(runner).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_runner_that_stops_while_redis_is_away_leaves_its_results_to_the_next() {
     let cut = Cut::new().await;
     let jobs = jobs(2);

@@ -1,12 +1,15 @@
 //! However a runner stops, each job has one result, and nothing is left of the runner.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::{Duration, Instant};
+
 use glovebox_schemas::job::Job;
 use glovebox_schemas::names::MAX_ATTEMPTS;
 use glovebox_schemas::result::{JobResult, Status};
 use glovebox_tests::fleet::{eventually, gate, python};
 use glovebox_tests::processes::{Process, cgroups_of};
-use glovebox_tests::{Fleet, Runner};
+use glovebox_tests::relay::{Door, Relay};
+use glovebox_tests::{Fleet, Runner, Services};
 use nix::sys::signal::Signal;
 
 /// A runner with a job that waits to be released.
@@ -212,4 +215,45 @@ async fn a_job_that_kills_every_runner_has_a_result_and_is_a_dead_letter() {
         (Status::Error, vec!["runner_lost"; 4])
     );
     fleet.stop_settled(runner).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_runs_when_rabbitmq_is_away_is_ended_in_order_all_the_same() {
+    for door in [Door::Shut, Door::Mute] {
+        stops_without_rabbitmq(door).await;
+    }
+}
+
+async fn stops_without_rabbitmq(door: Door) {
+    let fleet = Fleet::new().await.unwrap();
+    let relay = Relay::start(&fleet.services.amqp_url).unwrap();
+    let services = Services {
+        amqp_url: relay.url().to_owned(),
+        ..fleet.services.clone()
+    };
+    let mut runner = Runner::spawn(&services, &["--slots", "1"]).unwrap();
+    let job = gate();
+    fleet.client.submit(&job).await.unwrap();
+    fleet.started(&job.id, 1).await.unwrap();
+    relay.door(door);
+    let before = relay.made();
+    relay.cut();
+    eventually("it connects anew", async || Ok(relay.made() > before))
+        .await
+        .unwrap();
+
+    runner.terminate().unwrap();
+    runner.says("nothing new is taken").await.unwrap();
+    runner.release().unwrap();
+    let released = Instant::now();
+    let result = fleet.result(&job.id).await.unwrap();
+
+    assert_eq!((result.status, result.attempt), (Status::Succeeded, 1));
+    assert_eq!(runner.ended().await.unwrap(), 0, "{}", runner.log());
+    // It waits for no server that does not answer: a connection has 30 s.
+    assert!(released.elapsed() < Duration::from_secs(10));
+    let next = fleet.runner(1).await.unwrap();
+    fleet.run(&python("")).await.unwrap();
+    fleet.stop_settled(next).await.unwrap();
+    assert_eq!(fleet.starts(&job.id).await.unwrap(), 1);
 }

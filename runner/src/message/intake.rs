@@ -57,10 +57,13 @@ pub(crate) trait Sink: Send + Sync + 'static {
 }
 
 impl Intake {
-    /// Consumes until told to stop; returns early only when the first connection can't be had.
+    /// Consumes until told to stop, and returns when everything is settled, with a connection or without; early only
+    /// when the first one can't be had.
     pub(crate) async fn run(&self, sink: Arc<dyn Sink>) -> Result<(), BrokerError> {
         let mut retry = Retry::for_servers();
-        let mut session = Some(Session::connect(self).await?);
+        // Nobody who stops waits for a server that does not answer.
+        let connect = || self.stop.run_until_cancelled(Session::connect(self));
+        let mut session = connect().await.transpose()?;
         while !self.stop.is_cancelled() {
             match session.take() {
                 Some(current) => {
@@ -70,12 +73,16 @@ impl Intake {
                     self.lease.session_lost();
                     self.is_now(Phase::Connecting);
                 }
-                None => match Session::connect(self).await {
-                    Ok(next) => session = Some(next),
-                    Err(error) => self.pause(&error, &mut retry).await,
+                None => match connect().await {
+                    Some(Ok(next)) => session = Some(next),
+                    Some(Err(error)) => self.pause(&error, &mut retry).await,
+                    None => {}
                 },
             }
         }
+        // What still runs when there is no connection has a result all the same.
+        self.is_now(Phase::Draining);
+        self.drained.cancelled().await;
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-//! Deliveries that can't be worked on now: one that another runner has, one that is to be left alone for a while, one
-//! whose result waits for Redis. They are held, not given back, since each giving back is counted by the broker.
+//! Deliveries that can't be worked on now: one whose job runs already, here or elsewhere, one that is to be left alone
+//! for a while, one whose result waits for Redis. They are held, not given back, since each giving back is counted by the broker.
 //!
 //! What is parked takes a place of the prefetch, so the intake makes room for it: a runner must never sit idle because
 //! it holds what it can't work on.
@@ -83,6 +83,22 @@ impl Parking {
         }
     }
 
+    /// Parks a delivery for as long as something is not ready at once.
+    pub(crate) async fn meanwhile<T>(
+        &self,
+        delivery: &Delivery,
+        ready: impl Future<Output = T>,
+    ) -> T {
+        tokio::pin!(ready);
+        tokio::select! {
+            biased;
+            ready = &mut ready => return ready,
+            () = std::future::ready(()) => {}
+        }
+        let _place = self.park_as(Kind::Waiting, delivery);
+        ready.await
+    }
+
     /// For whoever makes room.
     pub(crate) fn watch(&self) -> watch::Receiver<Parked> {
         self.parked.subscribe()
@@ -97,9 +113,12 @@ impl Parking {
         registration: &Registration,
     ) -> bool {
         let _place = self.park_as(Kind::Waiting, delivery);
+        // Redis does not know of it: it was some stranger's wish.
+        let knows = registration.is_cancelled();
         let worth_asking = async {
             match before {
                 // Its owner need not wait for it as well.
+                Before::Later(pause) if knows => tokio::time::sleep(*pause).await,
                 Before::Later(pause) => tokio::select! {
                     () = tokio::time::sleep(*pause) => {}
                     () = registration.cancelled() => {}

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, SelectAll};
@@ -172,6 +172,9 @@ impl Session {
         let probed = probe(self.channel.clone(), intake);
         tokio::pin!(probed);
         let (mut valve, mut parked) = (intake.valve.watch(), intake.parking.watch());
+        // What changed while this session was made is looked at as well.
+        valve.mark_changed();
+        parked.mark_changed();
         let failed = |doing: &'static str| move |error: lapin::Error| format!("{doing}: {error}");
         loop {
             tokio::select! {
@@ -200,7 +203,6 @@ impl Session {
     fn take(&mut self, item: Item, intake: &Intake, sink: &Arc<dyn Sink>) -> Result<(), String> {
         match item {
             Item::Delivery(lane, delivery) => {
-                intake.lease.broker_answered();
                 let dead = Arc::clone(&intake.dead);
                 sink.take(received(*delivery, lane, self.number, dead));
                 Ok(())
@@ -241,14 +243,13 @@ impl Session {
             let parked = parked.get(lane).copied().unwrap_or_default();
             let most = MOST_WAITING * usize::from(intake.prefetch);
             let wanted = parked.waiting.min(most) + parked.done;
-            let mut extras = self
-                .consumers
-                .iter()
-                .filter(|one| one.is_extra && one.lane == *lane);
-            let mut have: usize = extras.clone().map(|one| one.prefetch).sum();
-            let last = extras.next_back().map(|one| one.tag.clone());
-            if wanted * 4 < have {
+            let mut have = self.extra_places(lane);
+            while wanted * 4 < have {
+                let mut extras = self.consumers.iter().rev();
+                let last = extras.find(|one| one.is_extra && one.lane == *lane);
+                let last = last.map(|one| one.tag.clone());
                 self.cancel(|one| Some(&one.tag) == last.as_ref()).await?;
+                have = self.extra_places(lane);
             }
             while wanted > have {
                 let more = have.max(1);
@@ -257,6 +258,12 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    fn extra_places(&self, lane: &str) -> usize {
+        let extras = self.consumers.iter();
+        let extras = extras.filter(|one| one.is_extra && one.lane == *lane);
+        extras.map(|one| one.prefetch).sum()
     }
 
     /// Ends the intake, and keeps the connection for the acks of what is still running. What was
@@ -293,9 +300,10 @@ async fn probe(channel: Channel, intake: &Intake) {
             passive: true,
             ..QueueDeclareOptions::default()
         };
-        let asked = channel.queue_declare(queue(lane).into(), options, FieldTable::default());
-        match tokio::time::timeout(PROBE_WITHIN, asked).await {
-            Ok(Ok(_)) => intake.lease.broker_answered(),
+        let asked = Instant::now();
+        let answer = channel.queue_declare(queue(lane).into(), options, FieldTable::default());
+        match tokio::time::timeout(PROBE_WITHIN, answer).await {
+            Ok(Ok(_)) => intake.lease.broker_answered(asked),
             _ => return,
         }
     }

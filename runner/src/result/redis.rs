@@ -346,6 +346,21 @@ impl RedisStore {
         Ok(marked.map(|(id, _)| id.clone()).collect())
     }
 
+    /// Those of `ids` of which Redis says that another process has them. One by one: a stranger may have made the
+    /// state of one unusable.
+    pub(crate) async fn taken_over(&self, ids: Vec<JobId>) -> Vec<JobId> {
+        let looks = ids.into_iter().map(|id| async {
+            let mut look = redis::cmd("HGET");
+            look.arg(state_key(&id)).arg("instance");
+            let found = look.query_async(&mut self.connection.clone()).await;
+            // What can't be asked is asked again with the next beat.
+            let instance: Option<String> = found.unwrap_or_default();
+            (instance.is_some_and(|instance| instance != self.instance())).then_some(id)
+        });
+        let taken = futures_util::future::join_all(looks).await;
+        taken.into_iter().flatten().collect()
+    }
+
     /// Takes the heartbeat away, when the runner stops.
     pub(crate) async fn forget(&self) -> Result<(), RedisError> {
         let mut commands = redis::pipe();

@@ -86,10 +86,12 @@ fn adopt(other: &Path, own: &Path) -> io::Result<()> {
     if lock.try_lock().is_err() {
         return Ok(());
     }
-    let from = other.file_name().unwrap_or_default().to_string_lossy();
     for file in fs::read_dir(other)?.flatten() {
-        let mut name = file.file_name();
-        name.push(format!(".{from}.{SUFFIX}"));
+        // Its number, and what nothing else is called: it may be taken over many times, and meet others.
+        let name = file.file_name();
+        let number = name.to_string_lossy();
+        let number = number.split('.').next().unwrap_or_default();
+        let name = format!("{number}.{}.{SUFFIX}", uuid::Uuid::now_v7());
         match is_result(&file.path()) {
             true => fs::rename(file.path(), own.join(name))?,
             false => fs::remove_file(file.path())?,
@@ -192,4 +194,35 @@ async fn off_the_runtime<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn files(folder: &Path) -> Vec<Vec<u8>> {
+        let files = fs::read_dir(folder).unwrap();
+        let mut contents: Vec<_> = files
+            .map(|file| fs::read(file.unwrap().path()).unwrap())
+            .collect();
+        contents.sort();
+        contents
+    }
+
+    #[test]
+    fn what_is_taken_over_again_and_again_keeps_a_name_that_fits_and_is_its_own() {
+        let base = tempfile::tempdir().unwrap();
+        let long = "n".repeat(100);
+        for round in ["a", "b", "c", "d"] {
+            // Each under the same number, for one runner after the other.
+            let (left, lock) = claim(base.path(), &long, None).unwrap();
+            fs::write(left.join("00000000000000000001.json"), round).unwrap();
+            drop(lock);
+            let (own, _lock) = claim(base.path(), "next", None).unwrap();
+            assert!(!left.exists() && files(&own).contains(&round.into()));
+        }
+        let (own, _lock) = claim(base.path(), &long, None).unwrap();
+        assert_eq!(files(&own), [b"a", b"b", b"c", b"d"]);
+    }
 }
