@@ -124,7 +124,8 @@ impl Rabbit {
     ///
     /// When it is not running.
     pub fn raise_alarm(&self) -> anyhow::Result<()> {
-        self.erl("rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []})")
+        // It is only told; an answer to a question shows that it has heard.
+        self.erl("rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}), rabbit_alarm:get_alarms()")
             .map(drop)
     }
 

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +59,11 @@ pub fn claim(base: &Path, name: &str, owner: Option<u32>) -> io::Result<(PathBuf
     }
     std::os::unix::fs::chown(&own, owner, owner)?;
     for file in fs::read_dir(&own)?.flatten() {
-        std::os::unix::fs::lchown(file.path(), owner, owner)?;
+        // A worker that was taken over may have left anything here: a link to a file of somebody else's, say.
+        let metadata = file.metadata()?;
+        if metadata.is_file() && metadata.nlink() == 1 {
+            std::os::unix::fs::lchown(file.path(), owner, owner)?;
+        }
     }
     Ok((own, lock))
 }
