@@ -2,6 +2,7 @@
 //! for nothing.
 
 use glovebox_schemas::job::Job;
+use glovebox_schemas::result::Status;
 use glovebox_tests::fleet::{eventually, gate};
 use glovebox_tests::processes::Process;
 use glovebox_tests::{Fleet, Runner};
@@ -70,6 +71,33 @@ impl Overtaken {
         assert_eq!(stored(&fleet, &job).await, result);
         assert_eq!(fleet.starts(&job.id).await.unwrap(), 2);
     }
+}
+
+/// A worker that is frozen can't end its cells, and others may begin its jobs: the warden does it alone.
+#[tokio::test]
+async fn the_warden_ends_the_cells_of_a_frozen_worker() {
+    let fleet = Fleet::new().await.unwrap();
+    let runner = fleet.runner(1).await.unwrap();
+    let mut job = gate();
+    job.limits.wall_ms = Some(600_000);
+    fleet.client.submit(&job).await.unwrap();
+    fleet.started(&job.id, 1).await.unwrap();
+    let inmates = runner.warden().unwrap().leaves().unwrap();
+    let worker = [runner.worker().unwrap()];
+    signal(&worker, Signal::SIGSTOP);
+    eventually("its cell is gone", async || {
+        Ok(inmates.iter().all(|inmate| !inmate.is_alive()))
+    })
+    .await
+    .unwrap();
+    signal(&worker, Signal::SIGCONT);
+    fleet.started(&job.id, 2).await.unwrap();
+    runner.release().unwrap();
+    let result = fleet.result(&job.id).await.unwrap();
+    assert_eq!((result.status, result.attempt), (Status::Succeeded, 2));
+    let ended = &result.earlier_attempts[0].ended;
+    assert_eq!(ended, "given_back");
+    fleet.stop_settled(runner).await.unwrap();
 }
 
 /// All of it, with the job, as a suspended virtual machine is.

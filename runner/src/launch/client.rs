@@ -105,11 +105,19 @@ impl Line {
     /// Says that this process runs, again and again: when it is frozen instead, the warden ends its cells.
     pub(crate) async fn stay_alive(&self) {
         let mut ticks = tokio::time::interval(ALIVE_EVERY);
+        let mut sockets = self.shared.socket.subscribe();
+        // The first one is there already.
+        sockets.mark_changed();
         loop {
-            ticks.tick().await;
-            let socket = self.shared.socket.borrow().clone();
-            // Without cells there is nothing to be ended; a warden that is gone has none.
-            if let Some(socket) = socket.filter(|_| !self.shared.lock().is_empty()) {
+            // Each warden is told at once: it counts from the first word on.
+            let is_new = tokio::select! {
+                _ = ticks.tick() => false,
+                changed = sockets.changed() => changed.is_ok(),
+            };
+            let socket = sockets.borrow_and_update().clone();
+            let has_cells = !self.shared.lock().is_empty();
+            // A warden that is gone has no cells.
+            if let Some(socket) = socket.filter(|_| is_new || has_cells) {
                 protocol::send(socket.as_fd(), &Request::Alive, &[]).unwrap_or_default();
             }
         }
