@@ -74,25 +74,79 @@ pub fn filter(profile_name: &str, syscalls: &Syscalls, arch: Arch) -> Result<Fil
     })
 }
 
+/// What a template of warm jobs may call: what these may, and what it takes to jail them.
+///
+/// Filters add up: the children have this one and their own, and of two answers the kernel takes the stricter. What is
+/// refused here is therefore a trace without a tracer, which fails with ENOSYS and is the one refusal that is weaker
+/// than asking the job's listener (seccomp(2)): what a job is refused is named by its own filter as ever.
+///
+/// # Errors
+/// As [`filter`].
+pub fn template_filter(
+    profile_name: &str,
+    syscalls: &Syscalls,
+    arch: Arch,
+) -> Result<Filter, PolicyError> {
+    let jailing = JAILING.iter().map(|name| (*name).to_owned());
+    compile_with(syscalls, arch, jailing.collect(), TRACE).map_err(|problem| PolicyError::Compile {
+        profile: format!("{profile_name}'s template"),
+        arch,
+        problem,
+    })
+}
+
+/// What the steps of a cell's own process call.
+const JAILING: [&str; 12] = [
+    "setns",   // into the cell
+    "unshare", // its own cgroup namespace
+    "setgroups",
+    "setresgid",
+    "setresuid",
+    "capset",
+    "prctl",
+    "prlimit64",
+    "landlock_create_ruleset",
+    "landlock_add_rule",
+    "landlock_restrict_self",
+    "seccomp",
+];
+
 fn compile(syscalls: &Syscalls, arch: Arch) -> Result<Filter, String> {
-    let mut plain = BTreeSet::new();
+    compile_with(syscalls, arch, BTreeSet::new(), NOTIFY)
+}
+
+fn compile_with(
+    syscalls: &Syscalls,
+    arch: Arch,
+    besides: BTreeSet<String>,
+    refusal: u32,
+) -> Result<Filter, String> {
+    let jailing = numbers(&besides, arch);
+    let mut plain = jailing.clone();
     let mut conditional = BTreeMap::new();
     for (name, conditions) in &syscalls.allow {
         let Some(number) = arch.number(name) else {
             continue;
         };
+        if plain.contains(&number) {
+            continue;
+        }
         if conditions.is_empty() {
             plain.insert(number);
         } else {
             conditional.insert(i64::from(number), rules(conditions)?);
         }
     }
+    let answered_here = |names: &BTreeSet<String>| -> BTreeSet<u32> {
+        let numbers = numbers(names, arch).into_iter();
+        numbers.filter(|number| !jailing.contains(number)).collect()
+    };
     let answered = [
         (plain, ALLOW),
-        (numbers(&syscalls.fallback, arch), ERRNO | ENOSYS),
-        (numbers(&syscalls.einval, arch), ERRNO | EINVAL),
+        (answered_here(&syscalls.fallback), ERRNO | ENOSYS),
+        (answered_here(&syscalls.einval), ERRNO | EINVAL),
     ];
-    let program = assemble(&answered, refuse_all_but(conditional, arch)?)?;
+    let program = assemble(&answered, refuse_all_but(conditional, arch)?, refusal)?;
     Ok(Filter {
         program,
         refusals: refusals(syscalls, arch),
@@ -123,6 +177,7 @@ fn numbers(names: &BTreeSet<String>, arch: Arch) -> BTreeSet<u32> {
 fn assemble(
     answered: &[(BTreeSet<u32>, u32)],
     checked: BpfProgram,
+    refusal: u32,
 ) -> Result<Vec<sock_filter>, String> {
     let [load, branch, kill, rest @ ..] = checked.as_slice() else {
         return Err("seccompiler's filter is too short to check the architecture".to_owned());
@@ -148,7 +203,7 @@ fn assemble(
     let mut notices = 0;
     for instruction in program.iter_mut().filter(|one| one.code == RETURN) {
         if instruction.k == TRACE | MARK {
-            instruction.k = NOTIFY;
+            instruction.k = refusal;
             notices += 1;
         } else if instruction.k & ACTION == TRACE {
             return Err("a refusal was left as a trace".to_owned());
@@ -156,7 +211,7 @@ fn assemble(
     }
     let refuses_at_the_end = program
         .last()
-        .is_some_and(|last| (last.code, last.k) == (RETURN, NOTIFY));
+        .is_some_and(|last| (last.code, last.k) == (RETURN, refusal));
     if notices == 0 || !refuses_at_the_end {
         return Err("the filter refuses nothing".to_owned());
     }

@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::error::Place;
 use crate::proxy::Proxy;
 use crate::syscalls::Syscalls;
+use crate::warm::Warm;
 
 /// The working folder of a cell: what lies there, the host does not have.
 const WORKDIR: &str = "/work";
@@ -49,6 +50,8 @@ pub struct Profile {
     pub proxy: Option<Proxy>,
     /// How package environments are made, where the language can have them.
     pub environment: Option<Environment>,
+    /// What is kept warm of it; `None`: every job starts its interpreter anew.
+    pub warm: Option<Warm>,
     /// The limits of a job that asks for none.
     pub defaults: Limits,
     /// The highest limits a job may ask for.

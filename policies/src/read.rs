@@ -13,8 +13,9 @@ use crate::limits;
 use crate::profile::Profile;
 use crate::proxy::Proxy;
 use crate::root;
+use crate::warm::Warm;
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "name",
     "aliases",
     "description",
@@ -28,6 +29,7 @@ const KEYS: [&str; 20] = [
     "network",
     "proxy",
     "environment",
+    "warm",
     "open_files",
     "cpus",
     "env",
@@ -80,6 +82,17 @@ pub(crate) fn profile(
     let run = section.need("run", "[\"/usr/bin/interpreter\", \"{entrypoint}\"]")?;
     let version = section.need("version", "[\"/usr/bin/interpreter\", \"--version\"]")?;
     let read = |item: Item<'_>| Compile::read(&item.section()?, groups);
+    let syscalls = whole.syscalls(&section.place())?;
+    let warm = match section.get("warm") {
+        Some(item) if compile.is_some() => {
+            return Err(item.refuse(
+                "a compiled program has no interpreter to be kept warm",
+                "take the section out",
+            ));
+        }
+        Some(item) => Warm::read(&item.section()?, &syscalls)?,
+        None => None,
+    };
     Ok(Profile {
         name: name(&section, stem)?,
         aliases: aliases(&section)?,
@@ -98,11 +111,12 @@ pub(crate) fn profile(
         network,
         proxy,
         environment,
+        warm,
         defaults: limits::read(&set("default")?, Some(&ceilings))?,
         ceilings,
         open_files: limits::count(&section.need("open_files", "1024")?)?,
         cpus: cpus(&section)?,
-        syscalls: whole.syscalls(&section.place())?,
+        syscalls,
         env: whole.env,
         root: whole.root,
     })

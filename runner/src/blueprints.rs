@@ -4,10 +4,11 @@
 //! Done before any message is read. Must never invent an isolation that the profile does not name.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::CString;
 use std::path::PathBuf;
 
 use glovebox_cell::blueprint::{Network, RootPath, Without};
-use glovebox_cell::{Blueprint, Filter, Limits, Refusal};
+use glovebox_cell::{Blueprint, Filter, Limits, Refusal, Warm};
 use glovebox_policies::{Arch, Catalog, PolicyError, Profile, Root, Syscalls};
 use glovebox_schemas::job::{self, Job};
 
@@ -240,13 +241,94 @@ fn blueprint(
                 .into_iter()
                 .map(|(nr, refusal)| (nr, answer(refusal)))
                 .collect(),
+            listens: true,
         },
         ceilings: limits(rules.ceilings),
         open_files: profile.open_files,
         cpus_milli: cpus_milli(profile.cpus),
         network: rules.network,
+        warm: warm(profile, kind, &rules, arch)?,
         without: Without::default(),
     })
+}
+
+/// How a cell of this kind can be had warm.
+fn warm(
+    profile: &Profile,
+    kind: &Kind,
+    rules: &Rules<'_>,
+    arch: Arch,
+) -> Result<Option<Warm>, PolicyError> {
+    let (
+        Some(warm),
+        Kind::Run {
+            environment,
+            proxy: false,
+        },
+    ) = (&profile.warm, kind)
+    else {
+        return Ok(None);
+    };
+    let environment = environment.as_deref();
+    let filter = glovebox_policies::template_filter(&profile.name, rules.syscalls, arch)?;
+    let words = |words: Vec<String>| words.into_iter().filter_map(|word| CString::new(word).ok());
+    let env = variables(profile, environment.is_some(), false);
+    Ok(Some(Warm {
+        argv: words(command(profile, environment, &profile.source, &[])).collect(),
+        env: words(
+            env.iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+        )
+        .collect(),
+        preload: warm.preload(environment),
+        filter: Filter {
+            program: filter.program,
+            refusals: Vec::new(),
+            listens: false,
+        },
+        forks: warm.forks,
+        min: match environment {
+            None => warm.min,
+            // Started with the first job that wants it: there may be many.
+            Some(_) => 0,
+        },
+        max: warm.max,
+    }))
+}
+
+/// The command that runs `entrypoint`, with an environment or without.
+pub(crate) fn command(
+    profile: &Profile,
+    environment: Option<&str>,
+    entrypoint: &str,
+    args: &[String],
+) -> Vec<String> {
+    match (environment, &profile.environment) {
+        (Some(_), Some(rules)) => rules.command(entrypoint, args),
+        _ => profile.command(entrypoint, args),
+    }
+}
+
+/// What a program of this profile finds in its environment before a job says something; later ones are laid over
+/// earlier ones.
+pub(crate) fn variables(
+    profile: &Profile,
+    environment: bool,
+    proxy: bool,
+) -> BTreeMap<String, String> {
+    let environment = profile.environment.as_ref().filter(|_| environment);
+    let proxy = profile.proxy.as_ref().filter(|_| proxy);
+    let layers = [
+        Some(&profile.env),
+        environment.map(|rules| &rules.env),
+        proxy.map(|rules| &rules.env),
+    ];
+    let mut variables = BTreeMap::new();
+    for layer in layers.into_iter().flatten() {
+        variables.extend(layer.clone());
+    }
+    variables
 }
 
 /// Host paths at the same place in the cell.

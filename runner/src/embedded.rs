@@ -51,21 +51,51 @@ pub fn run_one(
         let cells = Cells::open(link, 1, |_| {}).await?;
         let layers = cells.layers().to_vec();
         let store = MemoryStore::new(echo);
-        let pipeline = Arc::new(Pipeline {
-            runner: "embedded".to_owned(),
-            languages,
-            cells,
-            store: Store::Memory(store.clone()),
-            cancellations: Cancellations::default(),
-            health: Health::new(Valve::new()),
-            parking: Parking::new(),
-            quarantine: Semaphore::new(1),
-            watch: |_| {},
-        });
+        let pipeline = pipeline(cells, languages, &store);
         let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));
         cancellable(handled, &pipeline.cancellations).await?;
         let result = store.take().ok_or(EmbeddedError::NoResult)?;
         Ok((result, layers))
+    })
+}
+
+/// Runs one job document after the other in the same slot; `each` gets the result of each, and whether it came from a
+/// template.
+///
+/// # Errors
+/// When this host can't isolate as asked.
+pub fn run_each(
+    link: Link,
+    languages: Languages,
+    bodies: impl Iterator<Item = Vec<u8>>,
+    mut each: impl FnMut(JobResult, bool),
+) -> Result<(), EmbeddedError> {
+    block_on(async {
+        let cells = Cells::open(link, 1, |_| {}).await?;
+        let store = MemoryStore::new(Arc::new(|_, _| {}));
+        let pipeline = pipeline(cells, languages, &store);
+        for body in bodies {
+            let (before, _) = pipeline.cells.warmth();
+            let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));
+            cancellable(handled, &pipeline.cancellations).await?;
+            let (after, _) = pipeline.cells.warmth();
+            each(store.take().ok_or(EmbeddedError::NoResult)?, after > before);
+        }
+        Ok(())
+    })
+}
+
+fn pipeline(cells: Cells, languages: Languages, store: &MemoryStore) -> Arc<Pipeline> {
+    Arc::new(Pipeline {
+        runner: "embedded".to_owned(),
+        languages,
+        cells,
+        store: Store::Memory(store.clone()),
+        cancellations: Cancellations::default(),
+        health: Health::new(Valve::new()),
+        parking: Parking::new(),
+        quarantine: Semaphore::new(1),
+        watch: |_| {},
     })
 }
 

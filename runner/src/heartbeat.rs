@@ -77,12 +77,15 @@ impl Heartbeat {
         ]
     }
 
-    fn changing(&self) -> [(&'static str, String); 6] {
+    fn changing(&self) -> [(&'static str, String); 8] {
         let (slots, busy) = self.pipeline.cells.load();
         let (state, reason) = self.state();
+        let (warm, cold) = self.pipeline.cells.warmth();
         [
             ("slots", slots.to_string()),
             ("busy", busy.to_string()),
+            ("warm", warm.to_string()),
+            ("cold", cold.to_string()),
             ("spooled", self.spool.len().to_string()),
             ("state", state.to_owned()),
             ("reason", reason.to_owned()),

@@ -107,6 +107,7 @@ fn decide(languages: &Languages, installation: &Installation) -> Result<Plan, Re
         files: files.collect::<Result<_, Rejection>>()?,
         compile: None,
         cell: Cell {
+            warm: false,
             blueprint,
             limits: limits(&rules.limits),
             output_bytes: rules.limits.output,

@@ -25,7 +25,7 @@ mod valve;
 mod worker;
 
 pub use blueprints::{Environment, Languages, Wanted, prepare};
-pub use embedded::{Echo, EmbeddedError, run_one};
+pub use embedded::{Echo, EmbeddedError, run_each, run_one};
 pub use install::{Installation, install};
 pub use launch::LaunchError;
 pub use record::{Recording, RefusedCall, record};

@@ -192,7 +192,8 @@ async fn work(
         tracing::warn!("the heartbeat is left to expire");
     }
     let stopped = stopped?;
-    tracing::info!("stopped");
+    let (warm, cold) = pipeline.cells.warmth();
+    tracing::info!(warm, cold, "stopped");
     Ok(stopped)
 }
 

@@ -73,6 +73,7 @@ impl Cells {
             files: vec![],
             outputs: vec![],
             outputs_bytes: 0,
+            warm: false,
         };
         let (memfd, launch_bytes) = protocol::pack(&launch, &[])?;
         let stdin = OwnedFd::from(File::open("/dev/null")?);

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use glovebox_cell::{AllowMissing, Limits, WardenConfig, supervise};
+use glovebox_cell::{AllowMissing, Limits, WardenConfig, WarmConfig, supervise};
 use glovebox_policies::Catalog;
 use glovebox_runner::{Wanted, prepare};
 use glovebox_schemas::job::Job;
@@ -71,6 +71,7 @@ fn cold(
         slots: 1,
         uid_base: None,
         allow_missing: AllowMissing::default(),
+        warm: WarmConfig::default(),
     };
     let (mut reader, mut writer) = std::io::pipe()?;
     let code = supervise(&config, move |link| {

@@ -129,6 +129,10 @@ pub(crate) struct RunnerArgs {
     /// How many bytes of results wait in the folder before nothing new is taken
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     pub(crate) spool_disk: u64,
+    /// How many bytes interpreters that are kept warm may use, those that wait for a job included; 0 starts every job's
+    /// anew
+    #[arg(long, value_name = "BYTES", default_value_t = 512 << 20)]
+    pub(crate) warm_memory: u64,
     /// How many replicas of Redis must have a result before its job is acknowledged
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) replicas: u32,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use glovebox_cell::{AllowMissing, Layer, LayerState, WardenConfig};
+use glovebox_cell::{AllowMissing, Layer, LayerState, WardenConfig, WarmConfig};
 use glovebox_environments::{Store, StoreError, default_dir};
 use glovebox_policies::Catalog;
 use glovebox_runner::{EmbeddedError, Environment, Languages, LaunchError, Wanted, prepare};
@@ -47,6 +47,7 @@ pub(crate) fn warden(
             cgroup: args.allow_missing.contains(&LayerArg::Cgroup),
             landlock: args.allow_missing.contains(&LayerArg::Landlock),
         },
+        warm: WarmConfig::default(),
     };
     Ok((languages, config))
 }

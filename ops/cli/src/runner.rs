@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use glovebox_cell::{supervise, worker_id};
+use glovebox_cell::{WarmConfig, supervise, worker_id};
 use glovebox_runner::{
     Durability, RunnerConfig, RunnerError, SpoolConfig, Stopped, Wanted, claim_spool, run as work,
 };
@@ -37,8 +37,12 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     trust_authorities()?;
     let slots = args.slots.unwrap_or_else(processors);
     let catalog = isolation::catalog()?;
-    let (languages, warden) =
+    let (languages, mut warden) =
         isolation::warden(catalog, &Wanted::Everything, slots, &args.isolation)?;
+    warden.warm = WarmConfig {
+        library: (args.warm_memory > 0).then_some(glovebox_inside::LIBRARY),
+        memory: args.warm_memory,
+    };
     let name = args.name.clone().unwrap_or_else(default_name);
     let Some(base) = args.spool.clone().or_else(folders::spool) else {
         note("there is no folder for the spool: give one with --spool");

@@ -3,6 +3,7 @@
 //! The warden gets its blueprints when it starts and never later: whoever takes over the runner can
 //! choose among them, but can't make a weaker one. Must never hold anything that a job supplied.
 
+use std::ffi::CString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,8 +34,30 @@ pub struct Blueprint {
     pub cpus_milli: u32,
     /// What the cell can reach.
     pub network: Network,
+    /// How its cells can be had warm; `None`: each starts its program anew.
+    pub warm: Option<Warm>,
     /// Layers that are left out: none, in everything that runs a job.
     pub without: Without,
+}
+
+/// What the template of warm cells is: an interpreter that has started, and that jobs are forked from.
+#[derive(Clone, Debug)]
+pub struct Warm {
+    /// The command that a warm job runs, without the job's own arguments; its last word is the program's file.
+    pub argv: Vec<CString>,
+    /// The environment that the template starts with, `NAME=value` each.
+    pub env: Vec<CString>,
+    /// The modules that it imports.
+    pub preload: Vec<String>,
+    /// What the template itself may call: what its jobs may, and what it takes to jail them. It has no listener,
+    /// since a process can have one only, and that is the job's.
+    pub filter: Filter,
+    /// How many jobs are forked from one template before the next is made.
+    pub forks: u32,
+    /// How many cells of this kind are kept ready while there is nothing to do.
+    pub min: u16,
+    /// How many are kept ready at the most.
+    pub max: u16,
 }
 
 /// What a cell can reach.
@@ -72,6 +95,8 @@ pub struct Filter {
     /// How the calls that reach the listener are answered, by number. What is not listed gets
     /// [`Refusal::Eperm`].
     pub refusals: Vec<(u32, Refusal)>,
+    /// Whether it asks a listener at all. A template's does not.
+    pub listens: bool,
 }
 
 /// How a call that is not allowed is answered.

@@ -14,17 +14,20 @@ mod cgroup;
 mod enter;
 mod evidence;
 mod host;
+#[cfg(feature = "inside")]
+mod inside;
 pub mod protocol;
 mod report;
 mod step;
 mod supervise;
 mod sys;
 mod warden;
+mod warm;
 
-pub use blueprint::{Blueprint, Filter, Limits, Refusal, Without};
+pub use blueprint::{Blueprint, Filter, Limits, Refusal, Warm, Without};
 pub use evidence::{Call, Ending, Evidence, KillReason, RefusedCall, Usage};
 pub use host::{Layer, LayerState, probe};
 pub use protocol::{Event, FileSpec, Launch, Request};
 pub use step::Step;
 pub use supervise::{Link, WorkerError, supervise};
-pub use warden::{AllowMissing, SILENCE, WardenConfig, worker_id};
+pub use warden::{AllowMissing, SILENCE, WardenConfig, WarmConfig, worker_id};

@@ -24,8 +24,9 @@ use crate::sys::fds;
 const PACKET_BYTES: usize = 64 * 1024;
 /// The most bytes of a launch without the contents of its files.
 pub(crate) const LAUNCH_BYTES: u64 = 4 * 1024 * 1024;
-/// stdin, stdout, stderr, the launch, and the pipe for output files.
-const MOST_DESCRIPTORS: usize = 5;
+/// Beside a launch there are stdin, stdout, stderr, the launch, and the pipe for output files; beside a summons are
+/// more.
+const MOST_DESCRIPTORS: usize = crate::warm::MOST_DESCRIPTORS;
 
 /// What the runner asks of the warden.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,6 +91,15 @@ pub enum Event {
         ticket: u64,
         /// What was seen.
         evidence: Evidence,
+        /// Whether it came from a template.
+        warm: bool,
+    },
+    /// A template can't be used, for a reason that is its modules' or the host's. Its jobs start cold.
+    Cold {
+        /// The blueprint's name.
+        name: String,
+        /// Why. May quote what a module said.
+        reason: String,
     },
 }
 
@@ -110,6 +120,8 @@ pub struct Launch {
     pub outputs: Vec<String>,
     /// The most bytes to hand back.
     pub outputs_bytes: u64,
+    /// Whether a child of the blueprint's template would run it as a program of its own does.
+    pub warm: bool,
 }
 
 /// One file of the working folder.
@@ -183,8 +195,24 @@ pub fn receive<T: DeserializeOwned>(
     socket: BorrowedFd<'_>,
 ) -> nix::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut bytes = vec![0u8; PACKET_BYTES];
+    let (length, descriptors) = receive_raw(socket, &mut bytes)?;
+    if length == 0 {
+        return Ok(None);
+    }
+    let message = bytes
+        .get(..length)
+        .and_then(|packet| postcard::from_bytes(packet).ok())
+        .ok_or(nix::Error::EBADMSG)?;
+    Ok(Some((message, descriptors)))
+}
+
+/// Receives one packet and its descriptors; the length is 0 when the other side is gone.
+pub(crate) fn receive_raw(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+) -> nix::Result<(usize, Vec<OwnedFd>)> {
     let mut control = nix::cmsg_space!([i32; MOST_DESCRIPTORS]);
-    let mut slices = [IoSliceMut::new(&mut bytes)];
+    let mut slices = [IoSliceMut::new(bytes)];
     let received = recvmsg::<()>(
         socket.as_raw_fd(),
         &mut slices,
@@ -197,15 +225,7 @@ pub fn receive<T: DeserializeOwned>(
             descriptors.extend(raw.into_iter().map(fds::own));
         }
     }
-    let length = received.bytes;
-    if length == 0 {
-        return Ok(None);
-    }
-    let message = bytes
-        .get(..length)
-        .and_then(|packet| postcard::from_bytes(packet).ok())
-        .ok_or(nix::Error::EBADMSG)?;
-    Ok(Some((message, descriptors)))
+    Ok((received.bytes, descriptors))
 }
 
 /// Packs a launch and the contents of its files into a sealed memfd.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use rustix::io::Errno;
 
 use crate::evidence::{Call, RefusedCall};
+use crate::protocol::Event;
 use crate::step::Step;
 
 /// How many different refused calls are told apart; programs that make more are told the first.
@@ -25,6 +26,17 @@ const ENDED_REFUSED: u32 = 3;
 pub(crate) struct Failure {
     pub(crate) step: Step,
     pub(crate) errno: Errno,
+}
+
+impl Failure {
+    /// As the runner is told of it.
+    pub(crate) fn event(self, ticket: u64) -> Event {
+        Event::Failed {
+            ticket,
+            step: self.step,
+            errno: self.errno.raw_os_error(),
+        }
+    }
 }
 
 /// For `map_err`: an errno becomes a [`Failure`] of `step`.
@@ -50,6 +62,7 @@ pub(crate) struct Report {
     started: AtomicU64,
     ended_at: AtomicU64,
     listener: AtomicI32,
+    descriptor: AtomicI32,
     ended: AtomicU32,
     ended_value: AtomicI32,
     refused: [RefusedSlot; REFUSED_KINDS],
@@ -86,6 +99,7 @@ impl Report {
         self.started.store(0, Ordering::Relaxed);
         self.ended_at.store(0, Ordering::Relaxed);
         self.listener.store(0, Ordering::Relaxed);
+        self.descriptor.store(0, Ordering::Relaxed);
         self.ended_value.store(0, Ordering::Relaxed);
         for slot in &self.refused {
             slot.nr.store(0, Ordering::Relaxed);
@@ -123,6 +137,15 @@ impl Report {
 
     pub(crate) fn listener(&self) -> Option<i32> {
         Some(self.listener.load(Ordering::Acquire)).filter(|fd| *fd > 0)
+    }
+
+    /// A descriptor that another process has made in the warden's table.
+    pub(crate) fn set_descriptor(&self, fd: i32) {
+        self.descriptor.store(fd, Ordering::Release);
+    }
+
+    pub(crate) fn descriptor(&self) -> Option<i32> {
+        Some(self.descriptor.load(Ordering::Acquire)).filter(|fd| *fd > 0)
     }
 
     /// Nanoseconds of `CLOCK_MONOTONIC` when the job's process had ended.

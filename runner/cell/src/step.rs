@@ -88,6 +88,8 @@ steps! {
     Exec = 25: "starting the interpreter", "check that the profile's interpreter is installed and within its root";
     /// Reading what the job used.
     Account = 26: "reading the cgroup's counters", "look for a cgroup that somebody else removed";
+    /// The process that a template gives.
+    Summon = 28: "summoning a process from the template", "the job is started cold; look at the runner's log for why the template can't be used";
     /// Handing back the job's files.
     Collect = 27: "collecting the job's output files", "this is a fault of the runner: please report it";
 }

@@ -18,8 +18,15 @@ use super::{LaunchError, io, lend};
 /// How long a launch waits for a warden that is to be started anew; then the job is given back.
 const WARDEN_WITHIN: Duration = Duration::from_secs(10);
 
-type Answer = Result<Evidence, LaunchError>;
+type Answer = Result<Ended, LaunchError>;
 type DoorFds = [OwnedFd; 2];
+
+/// A cell that has ended.
+pub(crate) struct Ended {
+    pub(crate) evidence: Evidence,
+    /// Whether it came from a template.
+    pub(crate) warm: bool,
+}
 
 /// How often the warden is told that this process runs.
 const ALIVE_EVERY: Duration = Duration::from_millis(500);
@@ -177,7 +184,15 @@ impl Shared {
     async fn listen_to(&self, socket: &UnixDatagram) {
         while let Ok(Some((event, descriptors))) = receive(socket).await {
             let (ticket, answer) = match event {
-                Event::Ended { ticket, evidence } => (ticket, Ok(evidence)),
+                Event::Ended {
+                    ticket,
+                    evidence,
+                    warm,
+                } => (ticket, Ok(Ended { evidence, warm })),
+                Event::Cold { name, reason } => {
+                    tracing::warn!(profile = name, reason, "nothing warm for now");
+                    continue;
+                }
                 Event::Failed {
                     ticket,
                     step,

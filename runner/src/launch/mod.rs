@@ -9,7 +9,7 @@ mod files;
 mod run;
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use glovebox_cell::{Ending, Evidence, KillReason, Layer, Link, Step};
@@ -140,6 +140,9 @@ pub(crate) struct Cells {
     free: Mutex<Vec<u16>>,
     tickets: AtomicU64,
     slots: u16,
+    /// Jobs that came from a template, and those that could have and did not.
+    warm: AtomicU64,
+    cold: AtomicU64,
     watch: Watch,
     /// Started with the first job that has a network.
     gate: OnceLock<Gate>,
@@ -182,6 +185,8 @@ impl Cells {
             free: Mutex::new((0..slots).rev().collect()),
             tickets: AtomicU64::new(1),
             slots,
+            warm: AtomicU64::new(0),
+            cold: AtomicU64::new(0),
             watch,
             gate: OnceLock::new(),
         })
@@ -201,6 +206,14 @@ impl Cells {
     pub(crate) fn load(&self) -> (u16, u16) {
         let free = u16::try_from(self.permits.available_permits()).unwrap_or(self.slots);
         (self.slots, self.slots.saturating_sub(free))
+    }
+
+    /// How many jobs came from a template, and how many started cold that could have.
+    pub(crate) fn warmth(&self) -> (u64, u64) {
+        (
+            self.warm.load(Ordering::Relaxed),
+            self.cold.load(Ordering::Relaxed),
+        )
     }
 
     /// Waits for a slot, as long as the job is to be started.

@@ -12,7 +12,7 @@ use glovebox_gate::{Account, Doors, Gate, Passage, Policy};
 use tokio::sync::Notify;
 
 use super::capture::{self, Keep};
-use super::client::CellHandle;
+use super::client::{CellHandle, Ended as CellEnded};
 use super::{Cells, LaunchError, RunEnded, Slot, files, io};
 use crate::cancel::Registration;
 use crate::plan::{Cell, Compile, Input, Plan, Run};
@@ -85,6 +85,7 @@ impl<'a> Order<'a> {
                 .collect(),
             outputs: self.outputs.to_vec(),
             outputs_bytes: self.outputs_bytes,
+            warm: self.cell.warm,
         }
     }
 }
@@ -138,7 +139,7 @@ impl Cells {
         };
         let err_tap = tap.map(|tap| tap.of(capture::STDERR));
         let stderr_kept = Keep::Memory(order.cell.output_bytes);
-        let (evidence, stdout, stderr, files, ()) = tokio::join!(
+        let (ended, stdout, stderr, files, ()) = tokio::join!(
             self.attend(cell, slot, ticket, registration, &flooded),
             capture::read(stdout, &order.stdout, out_tap, &flooded),
             capture::read(stderr, &stderr_kept, err_tap, &flooded),
@@ -150,13 +151,23 @@ impl Cells {
             None => Account::default(),
         };
         Ok(RunEnded {
-            evidence: evidence?,
+            evidence: self.count(order.cell.warm, ended?),
             stdout,
             stderr,
             files: files.map_err(io("reading the job's output files"))?,
             account,
             started_at,
         })
+    }
+
+    /// Counts a cell that could have come from a template, by whether it did.
+    fn count(&self, possible: bool, ended: CellEnded) -> Evidence {
+        match (possible, ended.warm) {
+            (_, true) => self.warm.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.cold.fetch_add(1, Ordering::Relaxed),
+            (false, false) => 0,
+        };
+        ended.evidence
     }
 
     /// Takes the doors that the warden has made for the cell, and lets them lead somewhere.
@@ -193,7 +204,7 @@ impl Cells {
         ticket: u64,
         registration: &Registration,
         flooded: &Notify,
-    ) -> Result<Evidence, LaunchError> {
+    ) -> Result<CellEnded, LaunchError> {
         let reason = tokio::select! {
             ended = cell.ended() => return ended,
             () = flooded.notified() => KillReason::Output,

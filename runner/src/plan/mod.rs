@@ -6,6 +6,7 @@
 mod files;
 mod limits;
 mod network;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -14,7 +15,7 @@ use glovebox_cell::Limits;
 use glovebox_policies::{Absent, Profile};
 use glovebox_schemas::job::{Compare, Job, Rejection};
 
-use crate::blueprints::{Environment, Kind, Languages, limits as cell_limits};
+use crate::blueprints::{Environment, Kind, Languages, command, limits as cell_limits, variables};
 pub(crate) use files::Input;
 pub(crate) use network::of as network_of;
 
@@ -45,6 +46,8 @@ pub(crate) struct Cell {
     /// Bytes kept of stdout, and as many of stderr.
     pub(crate) output_bytes: u64,
     pub(crate) env: Vec<CString>,
+    /// Whether a template's child would do as well.
+    pub(crate) warm: bool,
 }
 
 /// The compiler's run.
@@ -99,20 +102,10 @@ pub(crate) fn decide(job: &Job, languages: &Languages) -> Result<Plan, Rejection
     let blueprint = languages
         .blueprint(profile, &kind)
         .ok_or_else(|| absent(profile, profile.absent()))?;
-    let layers = [
-        Some(&profile.env),
-        profile
-            .environment
-            .as_ref()
-            .filter(|_| environment.is_some())
-            .map(|e| &e.env),
-        profile
-            .proxy
-            .as_ref()
-            .filter(|_| gate.is_some())
-            .map(|proxy| &proxy.env),
-        Some(&job.env),
-    ];
+    let own = variables(profile, environment.is_some(), gate.is_some());
+    let env = merge([&own, &job.env])?;
+    let name = environment.map(|one| one.name.as_str());
+    let warm = gate.is_none() && warm::is_possible(job, profile, entrypoint, &own);
     Ok(Plan {
         profile: environment.map_or_else(
             || profile.name.clone(),
@@ -125,13 +118,11 @@ pub(crate) fn decide(job: &Job, languages: &Languages) -> Result<Plan, Rejection
             blueprint,
             limits,
             output_bytes,
-            env: merge(layers.into_iter().flatten())?,
+            env,
+            warm,
         },
         outputs: job.outputs.clone(),
-        runs: runs(job, |args| match (environment, &profile.environment) {
-            (Some(_), Some(rules)) => rules.command(entrypoint, args),
-            _ => profile.command(entrypoint, args),
-        })?,
+        runs: runs(job, |args| command(profile, name, entrypoint, args))?,
         tests: !job.tests.is_empty(),
         gate,
     })
@@ -239,6 +230,7 @@ fn compile(
             limits: cell_limits(&rules.limits),
             output_bytes: rules.limits.output,
             env: merge([&rules.env])?,
+            warm: false,
         },
         argv: argv("files", &words)?,
         artifacts: rules.artifacts.clone(),

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use glovebox_cell::{AllowMissing, WardenConfig, supervise, worker_id};
+use glovebox_cell::{AllowMissing, WardenConfig, WarmConfig, supervise, worker_id};
 use glovebox_policies::Catalog;
 use glovebox_runner::{
     Durability, RunnerConfig, SpoolConfig, Stage, Wanted, claim_spool, prepare, run,
@@ -52,6 +52,7 @@ fn main() -> anyhow::Result<ExitCode> {
         slots: config.slots,
         uid_base: None,
         allow_missing: AllowMissing::default(),
+        warm: WarmConfig::default(),
     };
     let code = supervise(&warden, move |link| match run(link, languages, config) {
         Ok(_) => 0,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use glovebox_cell::blueprint::RootPath;
-use glovebox_cell::{AllowMissing, Blueprint, WardenConfig, supervise};
+use glovebox_cell::{AllowMissing, Blueprint, WardenConfig, WarmConfig, supervise};
 use glovebox_policies::Catalog;
 use glovebox_runner::{Wanted, prepare, run_one};
 use glovebox_schemas::job::Job;
@@ -44,6 +44,7 @@ fn main() -> anyhow::Result<ExitCode> {
         slots: 1,
         uid_base: None,
         allow_missing: AllowMissing::default(),
+        warm: WarmConfig::default(),
     };
     let code = supervise(&config, move |link| {
         let printed = match run_one(link, languages, document, Arc::new(|_, _| {})) {

@@ -12,7 +12,7 @@ mod v2;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,6 +71,10 @@ pub(crate) trait Group {
     fn open(&mut self, limits: &Limits, cpus_milli: u32) -> Result<(), CgroupError>;
     /// How the cell's job enters.
     fn way_in(&self) -> WayIn;
+    /// The files by which a process enters that was born elsewhere: it writes `0` to each.
+    fn tasks(&self) -> Result<Vec<OwnedFd>, CgroupError>;
+    /// Gives a cell that is waiting for its job the job's limits; the counters start anew.
+    fn adjust(&mut self, limits: &Limits) -> Result<(), CgroupError>;
     /// The counters since `open`.
     fn sample(&mut self) -> Result<Sample, CgroupError>;
     /// Called when the cell is dead: nothing in it may be left.
@@ -140,6 +144,14 @@ impl Group for NoGroup {
         WayIn::None
     }
 
+    fn tasks(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        Ok(Vec::new())
+    }
+
+    fn adjust(&mut self, _: &Limits) -> Result<(), CgroupError> {
+        Ok(())
+    }
+
     fn sample(&mut self) -> Result<Sample, CgroupError> {
         Ok(Sample::default())
     }
@@ -169,6 +181,12 @@ impl Knob {
             .read_at(&mut bytes, 0)
             .map_err(on("reading", &self.path))?;
         Ok(String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned())
+    }
+
+    fn again(&self) -> Result<OwnedFd, CgroupError> {
+        let file = self.file.try_clone();
+        file.map(OwnedFd::from)
+            .map_err(on("duplicating the descriptor of", &self.path))
     }
 
     fn number(&self) -> Result<u64, CgroupError> {

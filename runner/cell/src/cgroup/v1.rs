@@ -3,7 +3,7 @@
 //! Source: Documentation/admin-guide/cgroup-v1 of the kernel. Counters of the CPU can't be set back;
 //! they are compared with what they were when the cell was opened.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -59,6 +59,8 @@ pub(super) struct V1Group {
 
 /// The groups of one cell in the hierarchies of `memory` and `pids`.
 struct Cell {
+    memory: Folder,
+    pids: Folder,
     memory_tasks: Knob,
     memory_peak: Knob,
     oom_control: Knob,
@@ -71,20 +73,8 @@ struct Cell {
 }
 
 impl Cell {
-    fn open(memory: &Folder, pids: &Folder, limits: &Limits) -> Result<Cell, CgroupError> {
-        let most = limits.memory.to_string();
-        memory.set("memory.limit_in_bytes", &most)?;
-        // Memory and swap together; absent without swap accounting. After the limit: it may not be
-        // below it at any moment.
-        if let Ok(swap) = memory.knob("memory.memsw.limit_in_bytes", OFlags::WRONLY) {
-            swap.write(&most)?;
-        }
-        // What waits in sockets of TCP and UDP is not in the limit above, and not counted at all without one of its
-        // own. The kernel answers it by dropping packets.
-        if let Ok(sockets) = memory.knob("memory.kmem.tcp.limit_in_bytes", OFlags::WRONLY) {
-            sockets.write(&(limits.memory / SOCKETS_SHARE).to_string())?;
-        }
-        pids.set("pids.max", &limits.processes.to_string())?;
+    fn open(memory: Folder, pids: Folder, limits: &Limits) -> Result<Cell, CgroupError> {
+        set_limits(&memory, &pids, limits)?;
         Ok(Cell {
             memory_tasks: memory.knob("tasks", OFlags::WRONLY)?,
             memory_peak: memory.knob("memory.max_usage_in_bytes", OFlags::RDONLY)?,
@@ -94,6 +84,8 @@ impl Cell {
             pids_peak: pids.knob("pids.peak", OFlags::RDONLY).ok(),
             pids_current: pids.knob("pids.current", OFlags::RDONLY)?,
             pids_seen: 0,
+            memory,
+            pids,
         })
     }
 
@@ -102,6 +94,23 @@ impl Cell {
         self.pids_seen = self.pids_seen.max(knob.number()?).max(1);
         Ok(self.pids_seen)
     }
+}
+
+/// Only ever lowers them, as `memsw` may not be below the other limit at any moment.
+fn set_limits(memory: &Folder, pids: &Folder, limits: &Limits) -> Result<(), CgroupError> {
+    let most = limits.memory.to_string();
+    memory.set("memory.limit_in_bytes", &most)?;
+    // Memory and swap together; absent without swap accounting. After the limit: it may not be
+    // below it at any moment.
+    if let Ok(swap) = memory.knob("memory.memsw.limit_in_bytes", OFlags::WRONLY) {
+        swap.write(&most)?;
+    }
+    // What waits in sockets of TCP and UDP is not in the limit above, and not counted at all without one of its
+    // own. The kernel answers it by dropping packets.
+    if let Ok(sockets) = memory.knob("memory.kmem.tcp.limit_in_bytes", OFlags::WRONLY) {
+        sockets.write(&(limits.memory / SOCKETS_SHARE).to_string())?;
+    }
+    pids.set("pids.max", &limits.processes.to_string())
 }
 
 /// The counters that can't be set back, as they stand.
@@ -180,7 +189,7 @@ impl Group for V1Group {
         self.set_cpu(cpus_milli)?;
         let memory = self.memory_base.make(&self.name)?;
         let pids = self.pids_base.make(&self.name)?;
-        self.cell = Some(Cell::open(&memory, &pids, limits)?);
+        self.cell = Some(Cell::open(memory, pids, limits)?);
         self.before = self.absolute()?;
         Ok(())
     }
@@ -192,6 +201,23 @@ impl Group for V1Group {
             .flat_map(|cell| [&cell.memory_tasks, &cell.pids_tasks]);
         let knobs = self.cpu_tasks.iter().chain(own);
         WayIn::Tasks(knobs.map(|knob| knob.file.as_raw_fd()).collect())
+    }
+
+    fn tasks(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        let own = self
+            .cell
+            .iter()
+            .flat_map(|cell| [&cell.memory_tasks, &cell.pids_tasks]);
+        self.cpu_tasks.iter().chain(own).map(Knob::again).collect()
+    }
+
+    fn adjust(&mut self, limits: &Limits) -> Result<(), CgroupError> {
+        if let Some(cell) = &self.cell {
+            set_limits(&cell.memory, &cell.pids, limits)?;
+            cell.memory.set("memory.max_usage_in_bytes", "0")?;
+        }
+        self.before = self.absolute()?;
+        Ok(())
     }
 
     fn sample(&mut self) -> Result<Sample, CgroupError> {

@@ -3,6 +3,7 @@
 //!
 //! Source: Documentation/admin-guide/cgroup-v2.rst of the kernel.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -78,6 +79,8 @@ struct Cell {
     pids_current: Knob,
     memory_seen: u64,
     pids_seen: u64,
+    /// What a process had used in it before its job came.
+    cpu_before: (u64, u64),
 }
 
 impl V2Group {
@@ -115,12 +118,19 @@ impl Cell {
             pids_current: knob("pids.current")?,
             memory_seen: 0,
             pids_seen: 0,
+            cpu_before: (0, 0),
             folder,
         })
     }
 
+    /// In user mode and in the kernel, in microseconds.
+    fn cpu(&self) -> Result<(u64, u64), CgroupError> {
+        let text = self.cpu_stat.read()?;
+        Ok((field(&text, "user_usec"), field(&text, "system_usec")))
+    }
+
     fn sample(&mut self) -> Result<Sample, CgroupError> {
-        let cpu = self.cpu_stat.read()?;
+        let (user, system) = self.cpu()?;
         self.memory_seen = self.memory_seen.max(match &self.memory_peak {
             Some(peak) => peak.number()?,
             None => self.memory_current.number()?,
@@ -130,8 +140,8 @@ impl Cell {
             None => self.pids_current.number()?,
         });
         Ok(Sample {
-            cpu_user: Duration::from_micros(field(&cpu, "user_usec")),
-            cpu_system: Duration::from_micros(field(&cpu, "system_usec")),
+            cpu_user: Duration::from_micros(user.saturating_sub(self.cpu_before.0)),
+            cpu_system: Duration::from_micros(system.saturating_sub(self.cpu_before.1)),
             memory_peak: self.memory_seen,
             processes_peak: self.pids_seen.max(1),
             oom_kills: self.memory_events.field("oom_kill")?,
@@ -154,6 +164,21 @@ impl Group for V2Group {
             Some(cell) => WayIn::Born(cell.folder.number()),
             None => WayIn::None,
         }
+    }
+
+    fn tasks(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        let open = |cell: &Cell| cell.folder.knob("cgroup.procs", OFlags::WRONLY)?.again();
+        self.cell.iter().map(open).collect()
+    }
+
+    fn adjust(&mut self, limits: &Limits) -> Result<(), CgroupError> {
+        let Some(cell) = &mut self.cell else {
+            return Ok(());
+        };
+        cell.folder.set("memory.max", &limits.memory.to_string())?;
+        cell.folder.set("pids.max", &limits.processes.to_string())?;
+        cell.cpu_before = cell.cpu()?;
+        Ok(())
     }
 
     fn sample(&mut self) -> Result<Sample, CgroupError> {

@@ -15,7 +15,7 @@ use rustix::mount::{
 };
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
 
-use super::{ATTIC, ENV_FOLDER, Entry, FOLDERS, ROOT, Stage, errno, init, inmate};
+use super::{ATTIC, ENV_FOLDER, Entry, FOLDERS, ROOT, Stage, errno, init, inmate, summon};
 use crate::report::{Failure, at};
 use crate::step::Step;
 use crate::sys::fds::{borrow, close_all_but};
@@ -52,7 +52,11 @@ pub(crate) fn enter(entry: &Entry<'_>) -> ! {
     .and_then(Stage::forget_the_host)
     .and_then(Stage::furnish)
     .and_then(Stage::move_in);
-    match housed.and_then(inmate::fork) {
+    let job = match &entry.summons {
+        None => housed.and_then(inmate::fork),
+        Some(summons) => housed.and_then(|housed| summon::summon(housed, summons)),
+    };
+    match job {
         Ok(job) => init::run(entry, job),
         Err(failure) => {
             entry.report.fail(failure);

@@ -11,7 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, WaitOptions, wait};
 
-use super::{Entry, Identity, errno};
+use super::{Entry, Identity, errno, summon};
 use crate::blueprint::Refusal;
 use crate::enter::identity::{become_killer, drop_capabilities};
 use crate::evidence::Call;
@@ -26,7 +26,10 @@ const MOST_ANSWERS: u32 = 100_000;
 
 /// Watches the cell until the job's process `job` ends, then ends the cell.
 pub(super) fn run(entry: &Entry<'_>, job: Pid) -> ! {
-    entry.report.mark_started(clock::now());
+    // One that was summoned has not got its order yet.
+    if entry.summons.is_none() {
+        entry.report.mark_started(clock::now());
+    }
     match settle(entry).and_then(|(children, listener)| {
         watch(entry, job, &children, listener.map(borrow)).map_err(at(Step::Seccomp))
     }) {
@@ -61,8 +64,11 @@ fn settle(entry: &Entry<'_>) -> Result<(SignalFd, Option<RawFd>), Failure> {
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(at(Step::Capabilities))?;
     let listener = entry.report.listener();
-    if listener.is_none() && !entry.without.seccomp {
+    if listener.is_none() && entry.filter.listens && !entry.without.seccomp {
         return Err(at(Step::Seccomp)(rustix::io::Errno::BADF));
+    }
+    if let Some(summons) = &entry.summons {
+        summon::let_go(summons)?;
     }
     close_all_but(listener.as_slice()).map_err(at(Step::Descriptors))?;
     // The warden blocks SIGCHLD before it clones, so that none was lost until here.

@@ -4,24 +4,26 @@
 //! before the last one.
 
 use std::marker::PhantomData;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::setrlimit;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, setsid};
+use rustix::io::{Errno, FdFlags};
+use rustix::process::{DumpableBehavior, Pid, Signal, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::house::Housed;
-use super::identity::{become_id, drop_capabilities};
+use super::identity::{become_id, drop_bounding_set, drop_capabilities};
 use super::{Entry, Identity, Stage, WORK, errno};
-use crate::blueprint::{HTTP_DOOR, Network, SOCKS_DOOR};
+use crate::blueprint::{Filter, HTTP_DOOR, Network, SOCKS_DOOR};
 use crate::cgroup::WayIn;
+use crate::protocol::FileSpec;
 use crate::report::{Failure, at};
 use crate::step::Step;
 use crate::sys::fds::borrow;
 use crate::sys::fork::{Forked, exit_now, fork as clone};
+use crate::sys::image::Image;
 use crate::sys::landlock::{self, access};
 use crate::sys::{seccomp, signals};
 
@@ -71,7 +73,23 @@ pub(super) fn fork(housed: Stage<'_, Housed>) -> Result<Pid, Failure> {
 }
 
 fn become_the_program(entry: &Entry<'_>) -> ! {
-    let filtered = Stage::<Forked_> {
+    let failure = match filtered(entry) {
+        Ok(stage) => stage.exec(),
+        Err(failure) => failure,
+    };
+    entry.report.fail(failure);
+    exit_now(127)
+}
+
+/// The same for a process that was summoned from a template: every step but the last, after which it waits for its order.
+#[cfg(feature = "inside")]
+pub(crate) fn jail(entry: &Entry<'_>) -> Result<(), Failure> {
+    filtered(entry).map(drop)
+}
+
+/// All steps in their order but exec.
+fn filtered<'a>(entry: &'a Entry<'a>) -> Result<Stage<'a, Filtered>, Failure> {
+    Stage::<Forked_> {
         entry,
         at: PhantomData,
     }
@@ -81,13 +99,7 @@ fn become_the_program(entry: &Entry<'_>) -> ! {
     .and_then(Stage::settle)
     .and_then(Stage::tie)
     .and_then(Stage::fence)
-    .and_then(Stage::filter);
-    let failure = match filtered {
-        Ok(stage) => stage.exec(),
-        Err(failure) => failure,
-    };
-    entry.report.fail(failure);
-    exit_now(127)
+    .and_then(Stage::filter)
 }
 
 impl<'a> Stage<'a, Forked_> {
@@ -119,6 +131,9 @@ impl<'a> Stage<'a, Grouped> {
         dup2_stdin(borrow(stdin)).map_err(&stdio)?;
         dup2_stdout(borrow(stdout)).map_err(&stdio)?;
         dup2_stderr(borrow(stderr)).map_err(&stdio)?;
+        if let Some(library) = self.entry.library {
+            rustix::io::fcntl_setfd(borrow(library), FdFlags::empty()).map_err(&stdio)?;
+        }
         for (resource, soft, hard) in self.entry.rlimits {
             setrlimit(*resource, *soft, *hard).map_err(|error| at(Step::Rlimits)(errno(error)))?;
         }
@@ -129,8 +144,12 @@ impl<'a> Stage<'a, Grouped> {
 impl<'a> Stage<'a, Limited> {
     /// Before the job's files are touched: their names are a stranger's, and whatever trick one of
     /// them plays reaches no further than the job itself. The bounding set is empty already: the
-    /// warden dropped it for itself and all its children when it started.
+    /// warden dropped it for itself and all its children when it started. A summoned process has got a full one
+    /// with its user namespace.
     fn give_up_power(self) -> Result<Stage<'a, Powerless>, Failure> {
+        if self.entry.summoned {
+            drop_bounding_set().map_err(at(Step::Capabilities))?;
+        }
         if let Identity::Host { job, .. } = self.entry.identity {
             become_id(job).map_err(at(Step::Identity))?;
         }
@@ -150,36 +169,57 @@ impl<'a> Stage<'a, Powerless> {
             rustix::fs::mkdirat(CWD, folder.as_c_str(), Mode::from_raw_mode(0o755))
                 .map_err(at(Step::Files))?;
         }
-        let contents = borrow(self.entry.contents);
-        let mut offset = self.entry.contents_offset;
-        for file in self.entry.files {
-            let mode = if file.executable { 0o755 } else { 0o644 };
-            let target = rustix::fs::openat2(
-                CWD,
-                file.path.as_c_str(),
-                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC,
-                Mode::from_raw_mode(mode),
-                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV,
-            )
-            .map_err(at(Step::Files))?;
-            let end = offset + file.size;
-            while offset < end {
-                let rest = usize::try_from(end - offset).unwrap_or(usize::MAX);
-                match rustix::fs::sendfile(&target, contents, Some(&mut offset), rest) {
-                    Ok(0) => return Err(at(Step::Files)(Errno::NODATA)),
-                    Ok(_) => {}
-                    Err(error) => return Err(at(Step::Files)(error)),
-                }
-            }
-        }
+        let (contents, offset) = (borrow(self.entry.contents), self.entry.contents_offset);
+        write_files(self.entry.files, offset, |target, offset, rest| {
+            rustix::fs::sendfile(target, contents, Some(offset), rest)
+        })?;
         Ok(self.next())
     }
+}
+
+/// Makes the files in the folder that this process is in; `copy` moves some of the bytes from `offset` on, at most so
+/// many, and moves the offset with them.
+pub(crate) fn write_files(
+    files: &[FileSpec],
+    mut offset: u64,
+    mut copy: impl FnMut(&OwnedFd, &mut u64, usize) -> Result<usize, Errno>,
+) -> Result<(), Failure> {
+    for file in files {
+        let mode = if file.executable { 0o755 } else { 0o644 };
+        let target = rustix::fs::openat2(
+            CWD,
+            file.path.as_c_str(),
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC,
+            Mode::from_raw_mode(mode),
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV,
+        )
+        .map_err(at(Step::Files))?;
+        let end = offset + file.size;
+        while offset < end {
+            let rest = usize::try_from(end - offset).unwrap_or(usize::MAX);
+            match copy(&target, &mut offset, rest) {
+                Ok(0) => return Err(at(Step::Files)(Errno::NODATA)),
+                Ok(_) => {}
+                Err(error) => return Err(at(Step::Files)(error)),
+            }
+        }
+    }
+    Ok(())
 }
 
 impl<'a> Stage<'a, Settled> {
     /// The death signal comes after the change of uid, which clears it (prctl(2),
     /// PR_SET_PDEATHSIG). no_new_privs is what Landlock and seccomp ask of a process without power.
     fn tie(self) -> Result<Stage<'a, Tied>, Failure> {
+        if self.entry.summoned {
+            // The process between it and the template ends at once: then its parent is the cell's init.
+            while rustix::process::getppid() != Some(Pid::INIT) {
+                rustix::thread::sched_yield();
+            }
+            // As after exec: it is this process's own memory from here on.
+            rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
+                .map_err(at(Step::Identity))?;
+        }
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .map_err(at(Step::DeathSignal))?;
         if !self.entry.without.no_new_privs {
@@ -264,7 +304,10 @@ impl<'a> Stage<'a, Fenced> {
         if self.entry.without.seccomp {
             return Ok(self.next());
         }
-        let listener = seccomp::install(&self.entry.filter.program).map_err(at(Step::Seccomp))?;
+        let Filter {
+            program, listens, ..
+        } = self.entry.filter;
+        let listener = seccomp::install(program, *listens).map_err(at(Step::Seccomp))?;
         self.entry.report.set_listener(listener);
         Ok(self.next())
     }
@@ -272,6 +315,7 @@ impl<'a> Stage<'a, Fenced> {
 
 impl Stage<'_, Filtered> {
     fn exec(self) -> Failure {
-        at(Step::Exec)(self.entry.image.exec())
+        let image = self.entry.image;
+        at(Step::Exec)(image.map_or(Errno::NOEXEC, Image::exec))
     }
 }

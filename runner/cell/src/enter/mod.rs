@@ -15,6 +15,7 @@ mod house;
 mod identity;
 mod init;
 mod inmate;
+mod summon;
 
 use std::ffi::CString;
 use std::marker::PhantomData;
@@ -24,12 +25,15 @@ pub(crate) use house::enter;
 pub(crate) use identity::{
     Identity, OWN_ID, become_id, become_powerless, drop_bounding_set, drop_capabilities,
 };
+#[cfg(feature = "inside")]
+pub(crate) use inmate::{jail, write_files};
 
 use crate::blueprint::{Filter, Network, Without};
 use crate::cgroup::WayIn;
 use crate::protocol::FileSpec;
 use crate::report::Report;
 use crate::sys::image::Image;
+use crate::warm::Summons;
 
 /// The job's folders, at these places in the cell. Their tmpfs is attached here first.
 pub(crate) const ATTIC: &std::ffi::CStr = c".cell";
@@ -73,7 +77,14 @@ pub(crate) struct Entry<'a> {
     pub(crate) exec_workdir: bool,
     pub(crate) builds_env: bool,
     pub(crate) without: Without,
-    pub(crate) image: &'a Image,
+    /// What becomes the job, unless it is summoned.
+    pub(crate) image: Option<&'a Image>,
+    /// Whose descriptor the program is to find open: a template's library.
+    pub(crate) library: Option<RawFd>,
+    /// How the job's process is had from a template.
+    pub(crate) summons: Option<Summons<'a>>,
+    /// Whether this is about a process that was: it has a full bounding set, and another parent for a moment.
+    pub(crate) summoned: bool,
     /// All descriptors above, sorted, without doubles; everything else is closed.
     pub(crate) keep: &'a [RawFd],
 }

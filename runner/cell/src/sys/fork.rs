@@ -53,7 +53,11 @@ pub(crate) fn fork(flags: i32, cgroup: Option<BorrowedFd<'_>>) -> Result<Forked,
     let mut args = CloneArgs {
         flags: u64::from(flags.cast_unsigned()) | libc::CLONE_PIDFD as u64,
         pidfd: std::ptr::from_mut(&mut pidfd) as u64,
-        exit_signal: libc::SIGCHLD as u64,
+        // Of a sibling it is the caller's own, and may not be given.
+        exit_signal: match flags & libc::CLONE_PARENT {
+            0 => libc::SIGCHLD as u64,
+            _ => 0,
+        },
         ..CloneArgs::default()
     };
     if let Some(directory) = cgroup {

@@ -37,6 +37,11 @@ impl Image {
         self.argv.first().map_or(c"", CString::as_c_str)
     }
 
+    /// Whether its command begins with these words.
+    pub(crate) fn begins_with(&self, words: &[CString]) -> bool {
+        self.argv.starts_with(words)
+    }
+
     /// Becomes the program; returns only when that failed.
     pub(crate) fn exec(&self) -> Errno {
         // SAFETY: execve(2) wants a C string and two lists of C strings that end in a null pointer;

@@ -12,13 +12,19 @@
 pub(crate) mod clock;
 pub(crate) mod fds;
 pub(crate) mod fork;
+#[cfg(feature = "inside")]
+pub(crate) mod hook;
 pub(crate) mod image;
 pub(crate) mod interface;
 pub(crate) mod landlock;
 pub(crate) mod mount;
 pub(crate) mod page;
+#[cfg(feature = "inside")]
+pub(crate) mod python;
 pub(crate) mod seccomp;
 pub(crate) mod signals;
+#[cfg(feature = "inside")]
+pub(crate) mod summon;
 
 use rustix::io::Errno;
 

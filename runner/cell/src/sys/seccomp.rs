@@ -18,11 +18,11 @@ struct FilterProgram {
 }
 
 /// Installs `program` on the calling process, which must have no_new_privs, and returns the number
-/// of the listener's descriptor (close-on-exec).
+/// of the listener's descriptor (close-on-exec); 0 if it was to have none.
 ///
 /// # Errors
 /// What seccomp(2) gives: `EINVAL` for a malformed program, `EBUSY` if a listener is there already.
-pub(crate) fn install(program: &[sock_filter]) -> Result<RawFd, Errno> {
+pub(crate) fn install(program: &[sock_filter], listens: bool) -> Result<RawFd, Errno> {
     let len = libc::c_ushort::try_from(program.len()).map_err(|_| Errno::INVAL)?;
     if len == 0 {
         return Err(Errno::INVAL);
@@ -36,7 +36,11 @@ pub(crate) fn install(program: &[sock_filter]) -> Result<RawFd, Errno> {
         libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            if listens {
+                libc::SECCOMP_FILTER_FLAG_NEW_LISTENER
+            } else {
+                0
+            },
             &raw const program,
         )
     })?;

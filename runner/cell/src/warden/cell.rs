@@ -6,16 +6,18 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
-use super::workspace;
+use super::{standby, workspace};
 use crate::blueprint::Limits;
 use crate::cgroup::Sample;
 use crate::enter::Identity;
 use crate::evidence::{Ending, Evidence, KillReason, Usage};
-use crate::report::{Ended, Report};
+use crate::report::{Ended, Failure, Report};
 use crate::sys::clock;
+use crate::warm::Word;
 
 /// How long a cell may take to start before it counts as broken.
 const SETUP_PATIENCE: Duration = Duration::from_secs(30);
@@ -30,6 +32,10 @@ pub(super) struct Cell {
     pub(super) limits: Limits,
     pub(super) launched: u64,
     pub(super) own_program: bool,
+    /// To the process that a template gave, until it is the program.
+    pub(super) line: Option<OwnedFd>,
+    /// Whether a template gave it.
+    pub(super) warm: bool,
     pub(super) killed: Option<KillReason>,
     pub(super) disk_full: bool,
     pub(super) outputs: Option<(Vec<String>, u64, OwnedFd)>,
@@ -43,6 +49,21 @@ impl Cell {
         // Killing its init ends the whole pid namespace (pid_namespaces(7)). If this fails it has
         // ended already, and the next turn sees that.
         pidfd_send_signal(&self.pidfd, Signal::KILL).unwrap_or_default();
+    }
+
+    /// Takes what the process from a template says after its order: a step that failed, or the end of the line once it
+    /// is the program.
+    pub(super) fn hear(&mut self, report: &Report) {
+        let Some(said) = self.line.as_ref().and_then(standby::said) else {
+            return;
+        };
+        self.line = None;
+        if let Some(Word::Failed { step, errno }) = said {
+            report.fail(Failure {
+                step,
+                errno: Errno::from_raw_os_error(errno),
+            });
+        }
     }
 
     pub(super) fn look_at_clock(&mut self, report: &Report) {
@@ -136,13 +157,21 @@ impl Cell {
 }
 
 /// Reaps the watched process if it has ended, and gives its exit code, or -1 for a signal. waitid(2)
-/// on a pid namespace's init returns only when every process of the namespace is gone.
+/// on a pid namespace's init returns only when every process of the namespace is gone; and so is its pidfd readable,
+/// by which one of a nursery is watched, for it has another parent.
 pub(super) fn has_ended(cell: &Cell) -> Option<i32> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     match waitid(WaitId::PidFd(cell.pidfd.as_fd()), options) {
         Ok(None) | Err(Errno::INTR) => None,
         Ok(Some(status)) => Some(status.exit_status().unwrap_or(-1)),
-        Err(_) => Some(-1),
+        Err(_) => {
+            let now = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            let ended = poll(&mut [PollFd::new(&cell.pidfd, PollFlags::IN)], Some(&now));
+            (ended != Ok(0)).then_some(-1)
+        }
     }
 }
 

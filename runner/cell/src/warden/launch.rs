@@ -33,6 +33,16 @@ pub(super) struct Parcel {
     pub(super) folders: Vec<CString>,
     /// Whether the program is one of the job's own files: then it is the job's matter what is in it.
     pub(super) own_program: bool,
+    /// What a template is given besides.
+    pub(super) template: Option<Inside>,
+}
+
+/// What a template is given besides.
+pub(super) struct Inside {
+    /// For its interpreter to load.
+    pub(super) library: OwnedFd,
+    /// The pid namespace that it is to be in.
+    pub(super) pids: OwnedFd,
 }
 
 /// The runner sent something that it never should.
@@ -83,6 +93,7 @@ impl Parcel {
             outputs,
             folders,
             own_program,
+            template: None,
         })
     }
 }
@@ -91,7 +102,7 @@ fn work() -> &'static Path {
     Path::new(WORK.to_str().unwrap_or("/work"))
 }
 
-fn read_launch(memfd: &File, bytes: u64) -> Result<Launch, Failure> {
+pub(crate) fn read_launch(memfd: &File, bytes: u64) -> Result<Launch, Failure> {
     if bytes > LAUNCH_BYTES {
         return Err(malformed());
     }
@@ -103,7 +114,10 @@ fn read_launch(memfd: &File, bytes: u64) -> Result<Launch, Failure> {
 }
 
 /// Checks paths and sizes; gives the folders to make.
-fn check_files(launch: &Launch, available: Option<u64>) -> Result<Vec<CString>, Failure> {
+pub(crate) fn check_files(
+    launch: &Launch,
+    available: Option<u64>,
+) -> Result<Vec<CString>, Failure> {
     let mut folders = BTreeSet::new();
     let mut total: u64 = 0;
     for file in &launch.files {
@@ -162,6 +176,7 @@ mod tests {
                 .collect(),
             outputs: vec![],
             outputs_bytes: 0,
+            warm: false,
         }
     }
 

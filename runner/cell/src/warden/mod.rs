@@ -9,10 +9,15 @@ mod cell;
 mod collect;
 mod launch;
 mod network;
+mod nurse;
+mod nursery;
+mod pool;
 mod power;
-mod rlimits;
+pub(crate) mod rlimits;
 mod root;
 mod slot;
+mod standby;
+mod template;
 mod workspace;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -26,17 +31,25 @@ use crate::cgroup::{self, Found, Tree};
 use crate::evidence::KillReason;
 use crate::host::{self, Layer};
 use crate::protocol::{self, Event, Request};
-use crate::report::Failure;
+use crate::report::{Failure, Report};
 use crate::sys::clock;
+use crate::sys::page::SharedPage;
 use launch::Parcel;
+#[cfg(feature = "inside")]
+pub(crate) use launch::{check_files, read_launch};
 use network::Networks;
+use pool::Pool;
 pub use power::worker_id;
 pub(crate) use power::{id_base, is_privileged};
-use slot::Slot;
+#[cfg(feature = "inside")]
+pub(crate) use rlimits::Rlimit;
+use slot::{Pending, Slot};
 
 /// How often a running cell's counters are looked at. Between two looks a job can overrun its CPU
 /// limit by as much as this on each processor.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often the pool is looked at while nothing runs.
+const IDLE: Duration = Duration::from_millis(500);
 /// How long a runner that has once said that it runs may be silent before its cells are ended.
 pub const SILENCE: Duration = Duration::from_secs(7);
 /// Exit code of a warden that could not go on.
@@ -54,6 +67,17 @@ pub struct WardenConfig {
     pub uid_base: Option<u32>,
     /// Layers whose absence is accepted.
     pub allow_missing: AllowMissing,
+    /// What is kept warm.
+    pub warm: WarmConfig,
+}
+
+/// What a warden keeps warm.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WarmConfig {
+    /// The library that goes into the interpreter of a template; `None`: every cell is cold.
+    pub library: Option<&'static [u8]>,
+    /// Bytes that templates and waiting cells may use together.
+    pub memory: u64,
 }
 
 /// Layers whose absence the operator accepts. Anything else that is missing is a refusal.
@@ -76,8 +100,8 @@ pub(crate) struct Unable {
 pub(crate) fn run(config: &WardenConfig, socket: &OwnedFd) -> i32 {
     // A service's `UMask=0077` would make roots that no job may enter.
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let mut warden = match Warden::new(config) {
-        Ok(warden) => warden,
+    let (mut warden, told) = match Warden::new(config) {
+        Ok(made) => made,
         Err(Unable { message, mend }) => {
             let event = Event::Unable { message, mend };
             // If the runner is gone already, there is nobody left to tell.
@@ -88,10 +112,13 @@ pub(crate) fn run(config: &WardenConfig, socket: &OwnedFd) -> i32 {
     let ready = Event::Ready {
         layers: warden.layers.clone(),
     };
-    match protocol::send(socket.as_fd(), &ready, &[]) {
-        Ok(()) => warden.serve(socket),
-        Err(_) => 0,
+    let events = std::iter::once(ready).chain(told);
+    for event in events {
+        if protocol::send(socket.as_fd(), &event, &[]).is_err() {
+            return 0;
+        }
     }
+    warden.serve(socket)
 }
 
 struct Warden {
@@ -101,11 +128,13 @@ struct Warden {
     layers: Vec<Layer>,
     /// When the runner last said that it runs, if it ever did; nanoseconds of the monotonic clock.
     heard: Option<u64>,
+    pool: Pool,
     _tree: Tree,
 }
 
 impl Warden {
-    fn new(config: &WardenConfig) -> Result<Warden, Unable> {
+    /// The warden, and what it has to say about what will not be warm.
+    fn new(config: &WardenConfig) -> Result<(Warden, Vec<Event>), Unable> {
         let blueprints: Vec<_> = config
             .blueprints
             .iter()
@@ -119,33 +148,54 @@ impl Warden {
         let layers = host::required(&found, config.allow_missing)?;
         cgroup::sweep_stale(&found);
         let tree = Tree::new(&found).map_err(unable_cgroup)?;
-        let power = power::take(config.uid_base, config.slots)?;
-        let networks = Networks::make(&blueprints, config.slots)?;
+        let kinds = match config.warm.library {
+            Some(_) => u16::try_from(pool::kinds(&blueprints).len()).unwrap_or(u16::MAX),
+            None => 0,
+        };
+        let power = power::take(config.uid_base, config.slots, kinds)?;
+        let templates = u16::try_from(power.templates.len()).unwrap_or(0);
+        let mut networks = Networks::make(&blueprints, config.slots + templates)?;
+        root::keep_apart()?;
+        let pages = reports(config.slots)?;
+        let itself = power::pidfd()?;
+        let (mut pool, nurseries, told) = Pool::make(config, &blueprints, &power, &pages, &itself);
         let roots = root::build(&blueprints, &power.identities)?;
-        let pidfd = power::settle(
+        power::settle(
             blueprints.iter().any(|one| one.without.capabilities),
             network::needs_doors(&blueprints),
         )?;
+        for ((number, nursery), identity) in nurseries.into_iter().zip(&power.templates) {
+            let (Some(networks), Some(report)) = (networks.pop(), reports(1)?.pop()) else {
+                break;
+            };
+            let place = u16::MAX - number;
+            let group = tree.group(place).map_err(unable_cgroup)?;
+            let slot = Slot::new(place, *identity, networks, group, report);
+            pool.add(number, nursery, slot);
+        }
         let slots = (0..config.slots)
             .zip(power.identities.into_iter().zip(networks))
-            .map(|(number, (identity, networks))| {
+            .zip(pages)
+            .map(|((number, (identity, networks)), report)| {
                 let group = tree.group(number).map_err(unable_cgroup)?;
-                Slot::new(number, identity, networks, group)
+                Ok(Slot::new(number, identity, networks, group, report))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Warden {
+        let warden = Warden {
             blueprints,
             slots,
             host: slot::Host {
-                pidfd,
+                pidfd: itself,
                 roots,
                 landlock_abi: crate::sys::landlock::abi(),
                 cgroup: !matches!(found, Found::Missing(_)),
             },
             layers,
             heard: None,
+            pool,
             _tree: tree,
-        })
+        };
+        Ok((warden, told))
     }
 
     /// One turn: wait for the runner, for the end of a cell, or for the next look at the counters.
@@ -160,17 +210,25 @@ impl Warden {
                 looked = clock::now();
                 self.end_all_if_abandoned();
             }
-            for slot in &mut self.slots {
-                if let Some(event) = slot.turn(look)
-                    && protocol::send(socket.as_fd(), &event, &[]).is_err()
-                {
+            for event in self.turn(look) {
+                if protocol::send(socket.as_fd(), &event, &[]).is_err() {
                     return 0;
                 }
             }
             if ready && !self.listen(socket) {
                 return 0;
             }
+            self.pool.fill(&mut self.slots, &self.blueprints);
         }
+    }
+
+    fn turn(&mut self, look: bool) -> Vec<Event> {
+        let mut events = self.pool.turn(&self.blueprints, &self.host, look);
+        for slot in &mut self.slots {
+            events.extend(slot.turn(look));
+            events.extend(self.pool.turn_slot(slot, &self.blueprints, &self.host));
+        }
+        events
     }
 
     /// Looked at before the packets of a runner that was frozen together with this process are read.
@@ -185,17 +243,18 @@ impl Warden {
 
     fn wait(&self, socket: &OwnedFd) -> Result<bool, rustix::io::Errno> {
         let mut fds = vec![PollFd::new(socket, PollFlags::IN)];
-        fds.extend(
-            self.slots
-                .iter()
-                .filter_map(Slot::watched)
-                .map(|pidfd| PollFd::new(pidfd, PollFlags::IN)),
-        );
-        let look = Timespec {
-            tv_sec: 0,
-            tv_nsec: i64::from(LOOK.subsec_nanos()),
+        let slots = self.slots.iter().flat_map(Slot::watched);
+        let watched = slots.chain(self.pool.watched());
+        fds.extend(watched.map(|fd| PollFd::new(fd, PollFlags::IN)));
+        let time = |time: Duration| Timespec {
+            tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(time.subsec_nanos()),
         };
-        let timeout = (fds.len() > 1).then_some(&look);
+        let (look, idle) = (time(LOOK), time(IDLE));
+        let timeout = match self.slots.iter().any(Slot::is_busy) {
+            true => Some(&look),
+            false => self.pool.is_kept().then_some(&idle),
+        };
         match poll(&mut fds, timeout) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error),
@@ -256,6 +315,7 @@ impl Warden {
         launch_bytes: u64,
         descriptors: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
+        let launched = clock::now();
         let parcel = Parcel::open(launch_bytes, descriptors, &self.blueprints)?;
         let blueprint = self
             .blueprints
@@ -271,8 +331,26 @@ impl Warden {
             protocol::send(socket.as_fd(), &event, &[http.as_fd(), socks.as_fd()])
                 .unwrap_or_default();
         }
-        slot.launch(ticket, parcel, blueprint, &self.host)
+        let pending = Pending {
+            ticket,
+            parcel,
+            launched,
+            killed: None,
+        };
+        self.pool.launch(slot, pending, blueprint, &self.host)
     }
+}
+
+/// A page for each of so many slots.
+fn reports(slots: u16) -> Result<Vec<SharedPage<Report>>, Unable> {
+    let page = |_| SharedPage::new();
+    (0..slots)
+        .map(page)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Unable {
+            message: format!("mapping the report page of a slot: {error}"),
+            mend: "free memory on the host".to_owned(),
+        })
 }
 
 fn unable_cgroup(error: cgroup::CgroupError) -> Unable {

@@ -21,6 +21,8 @@ const IDS_EACH: u32 = 1024;
 /// Start of a range that nobody hands out: systemd's table "Users, Groups, UIDs and GIDs" lists
 /// 1879048192 to 2147352575 as unused.
 const UNUSED_IDS: u32 = 1_879_048_192;
+/// The first template's id, counted from the base.
+const FIRST_TEMPLATE: u32 = 2;
 /// The first slot's id, counted from the base.
 const FIRST_SLOT: u32 = 16;
 /// The most slots that a warden has ids for.
@@ -30,6 +32,8 @@ const MOST_SLOTS: u32 = IDS_EACH - FIRST_SLOT;
 pub(crate) struct Power {
     /// One a slot.
     pub(crate) identities: Vec<Identity>,
+    /// One a template, as far as there are ids for them.
+    pub(crate) templates: Vec<Identity>,
 }
 
 /// The first id of the warden started by process `pid`: a block of their own for each, so that two
@@ -85,7 +89,7 @@ pub(crate) fn is_privileged() -> bool {
 }
 
 /// Enters the warden's own namespaces, through a user namespace where it is not root.
-pub(crate) fn take(uid_base: Option<u32>, slots: u16) -> Result<Power, Unable> {
+pub(crate) fn take(uid_base: Option<u32>, slots: u16, templates: u16) -> Result<Power, Unable> {
     if u32::from(slots) > MOST_SLOTS {
         return Err(Unable {
             message: format!("{slots} slots are more than one warden has ids for"),
@@ -118,8 +122,19 @@ pub(crate) fn take(uid_base: Option<u32>, slots: u16) -> Result<Power, Unable> {
             Identity::Own
         }
     });
+    let templates = (FIRST_TEMPLATE..FIRST_SLOT)
+        .take(if privileged {
+            usize::from(templates)
+        } else {
+            0
+        })
+        .map(|id| Identity::Host {
+            init: base + 1,
+            job: base + id,
+        });
     Ok(Power {
         identities: identities.collect(),
+        templates: templates.collect(),
     })
 }
 
@@ -144,11 +159,11 @@ fn enter_user_namespace() -> Result<(), Unable> {
     Ok(())
 }
 
-/// The last step of the warden's own start. Gives a pidfd of the warden, for the cells to watch.
+/// The last step of the warden's own start.
 ///
 /// The empty bounding set is inherited by every cell: nothing that a cell executes can gain a
 /// capability (capabilities(7)). It is kept for [`crate::Without::capabilities`] alone.
-pub(crate) fn settle(keeps_bounding_set: bool, makes_doors: bool) -> Result<OwnedFd, Unable> {
+pub(crate) fn settle(keeps_bounding_set: bool, makes_doors: bool) -> Result<(), Unable> {
     let failed = |what: &str, error: &dyn std::fmt::Display| Unable {
         message: format!("{what}: {error}"),
         mend: "this is a fault of Glovebox: please report it".to_owned(),
@@ -184,11 +199,26 @@ pub(crate) fn settle(keeps_bounding_set: bool, makes_doors: bool) -> Result<Owne
         .map_err(|error| failed("reducing the capabilities", &error))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| failed("becoming undumpable", &error))?;
+    block_signals().map_err(|error| failed("blocking signals", &error))
+}
+
+/// A pidfd of the warden, for the cells to watch.
+pub(super) fn pidfd() -> Result<OwnedFd, Unable> {
+    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).map_err(|error| {
+        Unable {
+            message: format!("opening a pidfd of the warden: {error}"),
+            mend: "this needs Linux 5.3 or later, and a free descriptor".to_owned(),
+        }
+    })
+}
+
+/// For the warden and those that make cells for it; the mask is the inits' as well.
+pub(super) fn block_signals() -> nix::Result<()> {
     signals::reset_to_default();
-    // The runner decides when to stop; a Ctrl-C in the terminal reaches the whole process group.
     let mut blocked = SigSet::empty();
     for signal in [
         Signal::SIGCHLD,
+        // The runner decides when to stop; a Ctrl-C in the terminal reaches the whole process group.
         Signal::SIGINT,
         Signal::SIGTERM,
         Signal::SIGHUP,
@@ -198,9 +228,5 @@ pub(crate) fn settle(keeps_bounding_set: bool, makes_doors: bool) -> Result<Owne
     ] {
         blocked.add(signal);
     }
-    blocked
-        .thread_set_mask()
-        .map_err(|error| failed("blocking signals", &error))?;
-    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
-        .map_err(|error| failed("opening a pidfd of the warden", &error))
+    blocked.thread_set_mask()
 }

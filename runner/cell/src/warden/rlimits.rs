@@ -3,7 +3,7 @@
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::blueprint::{Blueprint, Limits};
+use crate::blueprint::Limits;
 
 /// `RLIMIT_MEMLOCK` and `RLIMIT_MSGQUEUE` of every job, in bytes.
 const SMALL: u64 = 64 * 1024;
@@ -11,10 +11,10 @@ const SMALL: u64 = 64 * 1024;
 const OURS: u64 = 2;
 
 /// One limit: which, soft, hard.
-pub(super) type Rlimit = (Resource, u64, u64);
+pub(crate) type Rlimit = (Resource, u64, u64);
 
 /// The limits of a job's processes, none above what this process may set.
-pub(super) fn of(limits: &Limits, blueprint: &Blueprint, cgroup: bool) -> Vec<Rlimit> {
+pub(crate) fn of(limits: &Limits, open_files: u64, cgroup: bool) -> Vec<Rlimit> {
     // In whole seconds: SIGXCPU at the first, SIGKILL a second later. Behind a cgroup's exact count it
     // must not strike first.
     let cpu = limits.cpu.as_millis().div_ceil(1000);
@@ -25,7 +25,7 @@ pub(super) fn of(limits: &Limits, blueprint: &Blueprint, cgroup: bool) -> Vec<Rl
         same(Resource::RLIMIT_CORE, 1),
         same(Resource::RLIMIT_FSIZE, limits.disk),
         (Resource::RLIMIT_CPU, cpu, cpu + 1),
-        same(Resource::RLIMIT_NOFILE, blueprint.open_files),
+        same(Resource::RLIMIT_NOFILE, open_files),
         same(Resource::RLIMIT_MEMLOCK, SMALL),
         same(Resource::RLIMIT_MSGQUEUE, SMALL),
     ];

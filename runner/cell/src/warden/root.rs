@@ -44,13 +44,16 @@ enum Source {
 }
 
 /// An operation on a path that failed.
-struct Broken {
-    what: &'static str,
-    path: PathBuf,
-    cause: String,
+pub(super) struct Broken {
+    pub(super) what: &'static str,
+    pub(super) path: PathBuf,
+    pub(super) cause: String,
 }
 
-fn broken<E: std::fmt::Display>(what: &'static str, path: &Path) -> impl FnOnce(E) -> Broken {
+pub(super) fn broken<E: std::fmt::Display>(
+    what: &'static str,
+    path: &Path,
+) -> impl FnOnce(E) -> Broken {
     let path = path.to_owned();
     move |cause| Broken {
         what,
@@ -85,21 +88,31 @@ impl Roots {
 
 /// Builds the roots and leaves the host's tree: no descriptor of it is kept.
 pub(super) fn build(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots, Unable> {
-    build_all(blueprints, identities).map_err(|Broken { what, path, cause }| Unable {
-        message: format!("{what} {}: {cause}", path.display()),
-        mend: "run `glovebox doctor`; if a path is missing, install what the profile needs or \
-               list the path as optional in its [root]"
-            .to_owned(),
-    })
+    build_all(blueprints, identities).map_err(unable)
 }
 
-fn build_all(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots, Broken> {
+/// Nothing that is mounted from here on reaches the host.
+pub(super) fn keep_apart() -> Result<(), Unable> {
     let slash = Path::new("/");
     mount_change(
         slash,
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
     )
-    .map_err(broken("making mounts private beneath", slash))?;
+    .map_err(broken("making mounts private beneath", slash))
+    .map_err(unable)
+}
+
+fn unable(Broken { what, path, cause }: Broken) -> Unable {
+    Unable {
+        message: format!("{what} {}: {cause}", path.display()),
+        mend: "run `glovebox doctor`; if a path is missing, install what the profile needs or \
+               list the path as optional in its [root]"
+            .to_owned(),
+    }
+}
+
+fn build_all(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots, Broken> {
+    let slash = Path::new("/");
     let host = own_namespace()?;
     let mut different: Vec<&Blueprint> = Vec::new();
     let mut by_blueprint = Vec::new();
@@ -117,7 +130,7 @@ fn build_all(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots,
         ))?;
         unshare(CloneFlags::CLONE_NEWNS).map_err(broken("leaving", slash))?;
         namespaces.push(own_namespace()?);
-        assemble(blueprint, identities)?;
+        assemble(blueprint, identities, identities.contains(&Identity::Own))?;
     }
     Ok(Roots {
         entered: Cell::new(namespaces.len().saturating_sub(1)),
@@ -138,22 +151,27 @@ fn same(one: &Blueprint, other: &Blueprint) -> bool {
     seen(one) == seen(other) && (&one.root, &one.links) == (&other.root, &other.links)
 }
 
-fn own_namespace() -> Result<OwnedFd, Broken> {
+pub(super) fn own_namespace() -> Result<OwnedFd, Broken> {
     let path = Path::new("/proc/self/ns/mnt");
     let file = fs::File::open(path).map_err(broken("opening", path))?;
     Ok(OwnedFd::from(file))
 }
 
 /// Fills this mount namespace with the blueprint's root and nothing else.
-fn assemble(blueprint: &Blueprint, identities: &[Identity]) -> Result<(), Broken> {
+///
+/// `mounts_proc`: the cells that clone it are in a user namespace.
+pub(super) fn assemble(
+    blueprint: &Blueprint,
+    identities: &[Identity],
+    mounts_proc: bool,
+) -> Result<(), Broken> {
     // Everything of the host is opened before the host's tree goes out of sight.
     let sources = sources(&blueprint.root)?;
     let devices: Vec<(&str, OwnedFd)> = DEVICES
         .into_iter()
         .map(|name| Ok((name, open_path(&Path::new("/dev").join(name))?)))
         .collect::<Result<_, Broken>>()?;
-    let in_user_namespace = identities.contains(&Identity::Own);
-    let proc = in_user_namespace
+    let proc = mounts_proc
         .then(|| clone_tree(&open_path(Path::new("/proc"))?, Path::new("/proc"), 0))
         .transpose()?;
     let place = PLACES
@@ -203,7 +221,7 @@ fn sources(paths: &[RootPath]) -> Result<Vec<Source>, Broken> {
     Ok(sources)
 }
 
-fn open_path(path: &Path) -> Result<OwnedFd, Broken> {
+pub(super) fn open_path(path: &Path) -> Result<OwnedFd, Broken> {
     rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(broken("opening", path))
 }
@@ -291,7 +309,7 @@ fn names(identities: &[Identity], network: Network) -> [(&'static str, String); 
     ]
 }
 
-fn clone_tree(fd: &OwnedFd, path: &Path, attributes: u64) -> Result<OwnedFd, Broken> {
+pub(super) fn clone_tree(fd: &OwnedFd, path: &Path, attributes: u64) -> Result<OwnedFd, Broken> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH
@@ -304,7 +322,7 @@ fn clone_tree(fd: &OwnedFd, path: &Path, attributes: u64) -> Result<OwnedFd, Bro
     Ok(tree)
 }
 
-fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Broken> {
+pub(super) fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Broken> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     move_mount(tree, c"", CWD, target, flags).map_err(broken("mounting at", target))
 }

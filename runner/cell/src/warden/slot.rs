@@ -3,18 +3,21 @@
 //! The empty network namespace, the uid and the cgroup are a slot's; one with doors, the tmpfs, the mounts, the processes
 //! and the ipc are a cell's and end with it. Must never hold more than one cell.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use nix::sched::{CloneFlags, setns};
 use rustix::fs::{FileType, Gid, Uid};
 use rustix::io::Errno;
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{
+    Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_send_signal, waitid, waitpid,
+};
 
-use super::Unable;
 use super::cell::{Cell, has_ended, nanos};
 use super::launch::Parcel;
 use super::network::Networks;
 use super::root::Roots;
+use super::standby::Standby;
 use super::{collect, rlimits, workspace};
 use crate::blueprint::{Blueprint, Network, Without};
 use crate::cgroup::Group;
@@ -24,7 +27,8 @@ use crate::protocol::Event;
 use crate::report::{Failure, Report, at};
 use crate::step::Step;
 use crate::sys::clock;
-use crate::sys::fork::{Forked, fork};
+use crate::sys::fds;
+use crate::sys::fork::{Forked, exit_now, fork};
 use crate::sys::page::SharedPage;
 
 /// How long collecting output files may take.
@@ -41,11 +45,30 @@ pub(super) struct Host {
 
 /// One place for a cell.
 pub(super) struct Slot {
-    identity: Identity,
+    pub(super) number: u16,
+    pub(super) identity: Identity,
     networks: Networks,
-    group: Box<dyn Group>,
-    report: SharedPage<Report>,
-    cell: Option<Cell>,
+    pub(super) group: Box<dyn Group>,
+    pub(super) report: SharedPage<Report>,
+    pub(super) cell: Option<Cell>,
+    /// Instead of a cell: one that waits for its job.
+    pub(super) standby: Option<Standby>,
+    /// The job that waits for it.
+    pub(super) pending: Option<Pending>,
+    /// The kind of cell that it had last of those that can be had warm.
+    pub(super) last: Option<u16>,
+    /// Until when nothing is prepared here, since that has failed.
+    pub(super) resting: u64,
+}
+
+/// A job on its way into a cell.
+pub(super) struct Pending {
+    pub(super) ticket: u64,
+    pub(super) parcel: Parcel,
+    /// When it came.
+    pub(super) launched: u64,
+    /// Why its cell is to end as soon as there is one.
+    pub(super) killed: Option<KillReason>,
 }
 
 impl Slot {
@@ -54,23 +77,27 @@ impl Slot {
         identity: Identity,
         networks: Networks,
         group: Box<dyn Group>,
-    ) -> Result<Slot, Unable> {
-        let report = SharedPage::new().map_err(|error| Unable {
-            message: format!("mapping the report page of slot {number}: {error}"),
-            mend: "free memory on the host".to_owned(),
-        })?;
-        Ok(Slot {
+        report: SharedPage<Report>,
+    ) -> Slot {
+        Slot {
+            number,
             identity,
             networks,
             group,
             report,
             cell: None,
-        })
+            standby: None,
+            pending: None,
+            last: None,
+            resting: 0,
+        }
     }
 
     /// What becomes readable when something has ended here.
-    pub(super) fn watched(&self) -> Option<&OwnedFd> {
-        self.cell.as_ref().map(|cell| &cell.pidfd)
+    pub(super) fn watched(&self) -> impl Iterator<Item = &OwnedFd> {
+        let cell = self.cell.iter();
+        let cell = cell.flat_map(|cell| std::iter::once(&cell.pidfd).chain(&cell.line));
+        cell.chain(self.standby.iter().map(|standby| &standby.line))
     }
 
     /// The sockets that the next cell will find on its loopback, if it is to find any.
@@ -87,15 +114,20 @@ impl Slot {
     /// Starts a cell.
     pub(super) fn launch(
         &mut self,
-        ticket: u64,
-        parcel: Parcel,
+        pending: Pending,
         blueprint: &Blueprint,
         host: &Host,
     ) -> Result<(), Failure> {
         if self.cell.is_some() {
             return Err(at(Step::Check)(Errno::BUSY));
         }
-        let launched = clock::now();
+        self.discard();
+        let Pending {
+            ticket,
+            parcel,
+            launched,
+            ..
+        } = pending;
         let limits = parcel.launch.limits;
         self.report.reset();
         self.group
@@ -123,6 +155,8 @@ impl Slot {
             limits,
             launched,
             own_program,
+            line: None,
+            warm: false,
             killed: None,
             disk_full: false,
             outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
@@ -156,6 +190,9 @@ impl Slot {
             network.as_raw_fd(),
         ];
         keep.extend(stdio);
+        let template = parcel.template.as_ref();
+        let library = template.map(|inside| inside.library.as_raw_fd());
+        keep.extend(library);
         match &way_in {
             crate::cgroup::WayIn::Tasks(tasks) => keep.extend(tasks),
             crate::cgroup::WayIn::Born(folder) => keep.push(*folder),
@@ -164,7 +201,7 @@ impl Slot {
         keep.sort_unstable();
         keep.dedup();
         let rlimits = match without.rlimits {
-            false => rlimits::of(&parcel.launch.limits, blueprint, host.cgroup),
+            false => rlimits::of(&parcel.launch.limits, blueprint.open_files, host.cgroup),
             true => Vec::new(),
         };
         let entry = Entry {
@@ -186,17 +223,41 @@ impl Slot {
             exec_workdir: blueprint.exec_workdir,
             builds_env: blueprint.builds_env,
             without,
-            image: &parcel.image,
+            image: Some(&parcel.image),
+            library,
+            summons: None,
+            summoned: false,
             keep: &keep,
         };
+        if let Some(inside) = template {
+            return clone_within(&inside.pids, &entry);
+        }
         match fork(namespaces(&without), None).map_err(at(Step::Clone))? {
             Forked::Parent { pidfd, .. } => Ok(pidfd),
             Forked::Child => enter::enter(&entry),
         }
     }
 
+    /// Bytes that its cell has used at the most; 0 if that can't be said.
+    pub(super) fn memory(&mut self) -> u64 {
+        self.group.sample().map_or(0, |sample| sample.memory_peak)
+    }
+
+    /// Whether something runs here that has limits of time.
+    pub(super) fn is_busy(&self) -> bool {
+        self.cell.is_some() || self.standby.as_ref().is_some_and(|standby| !standby.ready)
+    }
+
+    /// Whether nothing runs here, nothing waits to, and something may be prepared.
+    pub(super) fn is_idle(&self) -> bool {
+        self.cell.is_none() && self.pending.is_none() && self.resting <= clock::now()
+    }
+
     /// Ends the cell if it is the one meant. One that is dead already is only waited for.
     pub(super) fn kill(&mut self, ticket: u64, reason: KillReason) {
+        if let Some(pending) = self.pending.as_mut().filter(|one| one.ticket == ticket) {
+            pending.killed.get_or_insert(reason);
+        }
         let meant = |cell: &&mut Cell| cell.ticket == ticket && cell.collecting.is_none();
         if let Some(cell) = self.cell.as_mut().filter(meant) {
             cell.kill(reason);
@@ -205,8 +266,20 @@ impl Slot {
 
     /// Ends the cell, whichever it is.
     pub(super) fn end(&mut self, reason: KillReason) {
-        if let Some(ticket) = self.cell.as_ref().map(|cell| cell.ticket) {
+        let cell = self.cell.as_ref().map(|cell| cell.ticket);
+        if let Some(ticket) = cell.or(self.pending.as_ref().map(|one| one.ticket)) {
             self.kill(ticket, reason);
+        }
+    }
+
+    /// Ends the cell without a word of it, and waits for that.
+    pub(super) fn end_now(&mut self) {
+        if let Some(cell) = self.cell.take() {
+            // It has ended already if this fails.
+            pidfd_send_signal(&cell.pidfd, Signal::KILL).unwrap_or_default();
+            while waitid(WaitId::PidFd(cell.pidfd.as_fd()), WaitIdOptions::EXITED)
+                .is_err_and(|error| error == Errno::INTR)
+            {}
         }
     }
 
@@ -215,6 +288,7 @@ impl Slot {
     pub(super) fn turn(&mut self, look: bool) -> Option<Event> {
         let ended = has_ended(self.cell.as_ref()?);
         let cell = self.cell.as_mut()?;
+        cell.hear(&self.report);
         if cell.collecting.is_some() {
             return self.turn_collecting(ended);
         }
@@ -250,6 +324,7 @@ impl Slot {
         Some(Event::Ended {
             ticket: cell.ticket,
             evidence,
+            warm: cell.warm,
         })
     }
 
@@ -258,7 +333,7 @@ impl Slot {
         let sample = self.group.sample();
         let closed = self.group.close();
         let mut cell = self.cell.take()?;
-        let ticket = cell.ticket;
+        let (ticket, warm) = (cell.ticket, cell.warm);
         let sample = match (sample, closed) {
             (Ok(sample), Ok(())) => sample,
             (Err(error), _) | (_, Err(error)) => {
@@ -281,7 +356,11 @@ impl Slot {
         {
             if failure.step == Step::Exec && cell.own_program {
                 let evidence = cell.could_not_execute(failure.errno, &sample);
-                return Some(Event::Ended { ticket, evidence });
+                return Some(Event::Ended {
+                    ticket,
+                    evidence,
+                    warm,
+                });
             }
             if !is_job_too_large(&failure) {
                 return Some(failed(ticket, failure));
@@ -301,14 +380,48 @@ impl Slot {
                     Err(failure) => Some(failed(ticket, failure)),
                 }
             }
-            _ => Some(Event::Ended { ticket, evidence }),
+            _ => Some(Event::Ended {
+                ticket,
+                evidence,
+                warm,
+            }),
+        }
+    }
+}
+
+/// Clones a cell into a pid namespace that is there. A process of its own enters that, for the warden's children shall
+/// not be born there, and has its parent adopt the child (`CLONE_PARENT`); the table of descriptors is shared, so that
+/// the pidfd is, too.
+fn clone_within(pids: &OwnedFd, entry: &Entry<'_>) -> Result<OwnedFd, Failure> {
+    let failed = at(Step::Clone);
+    match fork(libc::CLONE_VFORK | libc::CLONE_FILES, None).map_err(&failed)? {
+        Forked::Parent { pid, .. } => {
+            while waitpid(Some(pid), WaitOptions::empty()).is_err_and(|error| error == Errno::INTR)
+            {
+            }
+            match (entry.report.descriptor(), entry.report.failure()) {
+                (Some(pidfd), None) => Ok(fds::own(pidfd)),
+                (_, failure) => Err(failure.unwrap_or(failed(Errno::CHILD))),
+            }
+        }
+        Forked::Child => {
+            let flags = namespaces(&entry.without) | libc::CLONE_PARENT;
+            let entered = setns(pids, CloneFlags::CLONE_NEWPID).map_err(enter::errno);
+            match entered.and_then(|()| fork(flags, None)) {
+                Ok(Forked::Child) => enter::enter(entry),
+                Ok(Forked::Parent { pidfd, .. }) => {
+                    entry.report.set_descriptor(pidfd.into_raw_fd());
+                }
+                Err(error) => entry.report.fail(failed(error)),
+            }
+            exit_now(0)
         }
     }
 }
 
 /// Gives the pipes to the job, which could not open `/dev/stdin` or `/proc/self/fd/1` by name otherwise:
 /// the kernel looks at the owner then (proc(5)). Nothing but pipes is given away.
-fn lend_stdio(stdio: &[OwnedFd; 3], identity: Identity) -> Result<(), Errno> {
+pub(super) fn lend_stdio(stdio: &[OwnedFd; 3], identity: Identity) -> Result<(), Errno> {
     let Some(id) = identity.owner() else {
         return Ok(());
     };
@@ -338,14 +451,10 @@ fn is_job_too_large(failure: &Failure) -> bool {
 }
 
 fn failed(ticket: u64, failure: Failure) -> Event {
-    Event::Failed {
-        ticket,
-        step: failure.step,
-        errno: failure.errno.raw_os_error(),
-    }
+    failure.event(ticket)
 }
 
-fn cgroup_failed(step: Step) -> impl Fn(crate::cgroup::CgroupError) -> Failure {
+pub(super) fn cgroup_failed(step: Step) -> impl Fn(crate::cgroup::CgroupError) -> Failure {
     move |error| Failure {
         step,
         errno: Errno::from_raw_os_error(error.source.raw_os_error().unwrap_or(libc::EIO)),

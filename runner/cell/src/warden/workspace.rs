@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Gid, Mode, Uid};
 use rustix::io::Errno;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+use rustix::mount::{FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags};
 
 use crate::blueprint::{Blueprint, Limits};
 use crate::enter::Identity;
@@ -18,14 +18,8 @@ pub(super) fn make(
     identity: Identity,
 ) -> Result<OwnedFd, Errno> {
     let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    let inodes = (limits.disk / 4096).max(64);
-    for (key, value) in [
-        (c"size", limits.disk.to_string()),
-        (c"nr_inodes", inodes.to_string()),
-        (c"mode", "0755".to_owned()),
-    ] {
-        rustix::mount::fsconfig_set_string(context.as_fd(), key, value.as_str())?;
-    }
+    set_size(&context, limits.disk)?;
+    rustix::mount::fsconfig_set_string(context.as_fd(), c"mode", "0755")?;
     rustix::mount::fsconfig_create(context.as_fd())?;
     let mut attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     if !blueprint.exec_workdir {
@@ -48,6 +42,20 @@ pub(super) fn make(
         }
     }
     Ok(mount)
+}
+
+/// Gives it the size that its job may have; nothing is in it yet.
+pub(super) fn resize(workspace: &OwnedFd, disk: u64) -> Result<(), Errno> {
+    let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+    let context = rustix::mount::fspick(workspace, c"", flags)?;
+    set_size(&context, disk)?;
+    rustix::mount::fsconfig_reconfigure(context.as_fd())
+}
+
+fn set_size(context: &OwnedFd, disk: u64) -> Result<(), Errno> {
+    let inodes = (disk / 4096).max(64);
+    rustix::mount::fsconfig_set_string(context.as_fd(), c"size", disk.to_string())?;
+    rustix::mount::fsconfig_set_string(context.as_fd(), c"nr_inodes", inodes.to_string())
 }
 
 /// No block or no inode is free (statfs(2)).

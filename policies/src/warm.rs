@@ -1,0 +1,171 @@
+//! The section `[warm]`: whether jobs of a language are forked from an interpreter that has started already, and what
+//! that has imported.
+//!
+//! What a job may do is the same either way: this is about time only, and must never be read for a permission.
+
+use std::collections::BTreeMap;
+
+use crate::document::{Item, Section};
+use crate::error::PolicyError;
+use crate::syscalls::Syscalls;
+
+/// What is kept warm of a language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warm {
+    /// The modules that the template imports.
+    pub preload: Vec<String>,
+    /// Those that the template of an environment imports besides, by the environment's name.
+    pub environments: BTreeMap<String, Vec<String>>,
+    /// Variables that the interpreter, or a preloaded module, reads when it starts: exact names, or beginnings before a
+    /// `*`. A job that gives one another value starts cold.
+    pub start_env: Vec<String>,
+    /// How many cells are kept waiting while nobody asks for them.
+    pub min: u16,
+    /// How many are kept waiting at the most.
+    pub max: u16,
+    /// How many jobs are forked from one template.
+    pub forks: u32,
+}
+
+/// Calls that a waiting process makes under its own filter before it is the job: it takes its order, sets its limits,
+/// and writes its files.
+const NEEDED: [&str; 10] = [
+    "recvmsg",
+    "sendmsg",
+    "read",
+    "write",
+    "close",
+    "pread64",
+    "openat2",
+    "mkdirat",
+    "prlimit64",
+    "mmap",
+];
+/// One fork each is no gain, and an interpreter that has forked many has got fragmented.
+const FORKS: std::ops::RangeInclusive<u64> = 1..=1_000_000;
+const MOST: u64 = 1000;
+
+impl Warm {
+    /// Reads the section; `None` if it says that there is nothing warm.
+    pub(crate) fn read(
+        section: &Section<'_>,
+        syscalls: &Syscalls,
+    ) -> Result<Option<Warm>, PolicyError> {
+        section.only(&[
+            "mode",
+            "preload",
+            "environments",
+            "start_env",
+            "min",
+            "max",
+            "forks",
+        ])?;
+        let mode = section.need("mode", "\"fork\"")?;
+        match mode.string()? {
+            "fork" => {}
+            "off" => return Ok(None),
+            other => {
+                return Err(mode.refuse(
+                    format!("unknown mode {other:?}"),
+                    "write \"fork\", or \"off\" to start every job's interpreter anew",
+                ));
+            }
+        }
+        if let Some(call) = NEEDED
+            .iter()
+            .find(|call| !syscalls.allow.contains_key(**call))
+        {
+            return Err(mode.refuse(
+                format!(
+                    "a job that is forked needs the call {call}, which the profile does not allow"
+                ),
+                "allow it, or write mode = \"off\"",
+            ));
+        }
+        let (min, max) = (
+            count(section, "min", 1, 0..=MOST)?,
+            count(section, "max", MOST, 0..=MOST)?,
+        );
+        if min > max {
+            return Err(section
+                .need("min", "1")?
+                .refuse(format!("min is {min}, above max, {max}"), "lower it"));
+        }
+        let environments = match section.get("environments") {
+            Some(item) => item
+                .section()?
+                .items()
+                .map(|(name, item)| Ok((name.to_owned(), modules(&item)?)))
+                .collect::<Result<_, PolicyError>>()?,
+            None => BTreeMap::new(),
+        };
+        let texts = |key| section.get(key).map_or(Ok(Vec::new()), |item| item.texts());
+        Ok(Some(Warm {
+            preload: section
+                .get("preload")
+                .map_or(Ok(Vec::new()), |item| modules(&item))?,
+            environments,
+            start_env: texts("start_env")?,
+            min: u16::try_from(min).unwrap_or(u16::MAX),
+            max: u16::try_from(max).unwrap_or(u16::MAX),
+            forks: u32::try_from(count(section, "forks", 2000, FORKS)?).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// What the template of this environment imports, or that of the plain profile.
+    pub fn preload(&self, environment: Option<&str>) -> Vec<String> {
+        let own = environment.and_then(|name| self.environments.get(name));
+        self.preload
+            .iter()
+            .chain(own.into_iter().flatten())
+            .cloned()
+            .collect()
+    }
+
+    /// Whether a job that sets this variable has to start its interpreter anew.
+    pub fn is_read_at_start(&self, variable: &str) -> bool {
+        self.start_env
+            .iter()
+            .any(|name| match name.strip_suffix('*') {
+                Some(beginning) => variable.starts_with(beginning),
+                None => variable == name,
+            })
+    }
+}
+
+fn count(
+    section: &Section<'_>,
+    key: &str,
+    default: u64,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<u64, PolicyError> {
+    let Some(item) = section.get(key) else {
+        return Ok(default);
+    };
+    let number = item.integer()?;
+    match range.contains(&number) {
+        true => Ok(number),
+        false => Err(item.refuse(
+            format!("{number} is out of range"),
+            format!("write a number from {} to {}", range.start(), range.end()),
+        )),
+    }
+}
+
+/// Names of modules, dots between their parts.
+fn modules(item: &Item<'_>) -> Result<Vec<String>, PolicyError> {
+    let part = |part: &str| {
+        part.chars()
+            .next()
+            .is_some_and(|first| first.is_alphabetic() || first == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    let names = item.texts()?;
+    match names.iter().find(|name| !name.split('.').all(part)) {
+        Some(name) => Err(item.refuse(
+            format!("{name:?} is not the name of a module"),
+            "write it as in an import: \"json\", \"numpy.linalg\"",
+        )),
+        None => Ok(names),
+    }
+}

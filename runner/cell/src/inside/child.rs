@@ -1,0 +1,184 @@
+//! The child of a template on its way to being a job: jailed first, by the steps of every cell; then it waits for its
+//! order, writes its files, and lets the interpreter open the program.
+//!
+//! After the jail all that is done here is done under the job's own filter, uid and limits. Must never keep a
+//! descriptor of ours when it returns.
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
+
+use nix::sys::resource::{Resource, setrlimit};
+use rustix::fs::{CWD, Mode};
+use rustix::io::Errno;
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use super::{Call, include_cstr, raw};
+use crate::blueprint::{Filter, Network, Without};
+use crate::cgroup::WayIn;
+use crate::enter::{Entry, Identity, errno, jail, write_files};
+use crate::protocol::{self, Launch};
+use crate::report::{Failure, Report, at};
+use crate::step::Step;
+use crate::sys::fds::{borrow, close_all_but};
+use crate::sys::fork::exit_now;
+use crate::sys::page::SharedPage;
+use crate::sys::python::{self, Names};
+use crate::warden::{Rlimit, check_files, read_launch, rlimits};
+use crate::warm::{Order, Setup, Word, pack};
+
+/// Run once jailed, before the order comes: touches what a program's start will touch.
+const REHEARSE: &std::ffi::CStr = include_cstr!("rehearse.py");
+/// Run when the order has come: arguments, environment, randomness.
+const BEGIN: &std::ffi::CStr = include_cstr!("begin.py");
+/// Copied at one time.
+const CHUNK: usize = 64 * 1024;
+
+/// Returns as the job.
+pub(super) fn become_job(setup: &Setup, call: Call) {
+    let order = call.order.as_raw_fd();
+    if let Err(failure) = try_become_job(setup, call) {
+        tell(&borrow(order), failure);
+        exit_now(127)
+    }
+}
+
+/// Tells the warden what failed. If nobody is there to be told, the cell ends anyway.
+pub(super) fn tell(order: &impl AsFd, failure: Failure) {
+    let word = Word::Failed {
+        step: failure.step,
+        errno: failure.errno.raw_os_error(),
+    };
+    protocol::send(order.as_fd(), &word, &[]).unwrap_or_default();
+}
+
+fn try_become_job(setup: &Setup, call: Call) -> Result<(), Failure> {
+    let failed = at(Step::Summon);
+    let listener = jailed(setup, &call)?;
+    // From here on under every layer.
+    present(call.line.as_fd(), listener).map_err(&failed)?;
+    // Nothing else of the template's or of ours; what owns these numbers is forgotten.
+    let order = call.order.into_raw_fd();
+    std::mem::forget((call.namespaces, call.line, call.tasks));
+    close_all_but(&[0, 1, 2, order]).map_err(at(Step::Descriptors))?;
+    python::after_fork_child();
+    let names = Names::new().ok_or(failed(Errno::NOMEM))?;
+    if !names.run(REHEARSE) {
+        return Err(failed(Errno::CANCELED));
+    }
+    let order = crate::sys::fds::own(order);
+    protocol::send(order.as_fd(), &Word::Ready, &[]).map_err(|error| failed(errno(error)))?;
+    let (launch, words) = settle(setup, &order)?;
+    drop(order);
+    let args: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let env: Vec<&[u8]> = launch.env.iter().map(|one| one.to_bytes()).collect();
+    let given = names
+        .set(c"args", &args.join(&0))
+        .and_then(|()| names.set(c"argc", args.len().to_string().as_bytes()))
+        .and_then(|()| names.set(c"env", &env.join(&0)));
+    match given.is_some() && names.run(BEGIN) {
+        true => Ok(()),
+        false => Err(failed(Errno::CANCELED)),
+    }
+}
+
+/// Takes all steps of a cell's process; gives the number of the filter's listener.
+fn jailed(setup: &Setup, call: &Call) -> Result<RawFd, Failure> {
+    let report: SharedPage<Report> = SharedPage::new().map_err(at(Step::Summon))?;
+    let way_in = WayIn::Tasks(raw(&call.tasks));
+    let filter = Filter {
+        program: setup.program(),
+        refusals: Vec::new(),
+        listens: true,
+    };
+    let limits = rlimits::of(&setup.ceilings, setup.open_files, setup.cgroup);
+    let entry = Entry {
+        report: &report,
+        warden: -1,
+        // The control socket is closed by this; the real ones come with the order.
+        stdio: [1, 1, 2],
+        // Never read: there are no files yet.
+        contents: 1,
+        contents_offset: 0,
+        files: &[],
+        folders: &[],
+        workspace: -1,
+        network: -1,
+        identity: Identity::Host {
+            init: call.job,
+            job: call.job,
+        },
+        rlimits: &limits,
+        way_in: &way_in,
+        filter: &filter,
+        reaches: Network::Nothing,
+        landlock_abi: setup.landlock_abi,
+        exec_workdir: setup.exec_workdir,
+        builds_env: false,
+        without: Without::default(),
+        image: None,
+        library: None,
+        summons: None,
+        summoned: true,
+        keep: &[],
+    };
+    jail(&entry)?;
+    report.listener().ok_or(at(Step::Seccomp)(Errno::BADF))
+}
+
+/// Tells the cell's init where the listener is, and waits until it has it.
+fn present(line: std::os::fd::BorrowedFd<'_>, listener: RawFd) -> Result<(), Errno> {
+    let pid = rustix::process::getpid().as_raw_pid();
+    rustix::io::write(line, &pack(pid, listener))?;
+    match rustix::io::read(line, &mut [0u8; 1])? {
+        1 => Ok(()),
+        _ => Err(Errno::PIPE),
+    }
+}
+
+/// Waits for the order, and sets up what of it is the job's own: streams, limits, files. Gives the launch and the
+/// arguments of the program.
+fn settle(setup: &Setup, line: &OwnedFd) -> Result<(Launch, Vec<Vec<u8>>), Failure> {
+    let failed = at(Step::Summon);
+    let Ok(Some((Order { launch_bytes }, beside))) = protocol::receive(line.as_fd()) else {
+        exit_now(0)
+    };
+    let Ok([stdin, stdout, stderr, memfd]) = <[OwnedFd; 4]>::try_from(beside) else {
+        return Err(failed(Errno::BADMSG));
+    };
+    let stdio = at(Step::Stdio);
+    dup2_stdin(&stdin).map_err(&stdio)?;
+    dup2_stdout(&stdout).map_err(&stdio)?;
+    dup2_stderr(&stderr).map_err(&stdio)?;
+    drop((stdin, stdout, stderr));
+    let memfd = File::from(memfd);
+    let launch = read_launch(&memfd, launch_bytes)?;
+    let mut limits: Vec<Rlimit> = rlimits::of(&launch.limits, setup.open_files, setup.cgroup);
+    // That one is as it was, and may not be touched.
+    limits.retain(|(resource, _, _)| *resource != Resource::RLIMIT_CORE);
+    for (resource, soft, hard) in limits {
+        setrlimit(resource, soft, hard).map_err(|error| at(Step::Rlimits)(errno(error)))?;
+    }
+    let length = memfd.metadata().map_err(|_| failed(Errno::IO))?.len();
+    for folder in check_files(&launch, length.checked_sub(launch_bytes))? {
+        rustix::fs::mkdirat(CWD, folder.as_c_str(), Mode::from_raw_mode(0o755))
+            .map_err(at(Step::Files))?;
+    }
+    write_files(&launch.files, launch_bytes, |target, offset, rest| {
+        copy(&memfd, target, offset, rest)
+    })?;
+    let words = launch.argv.iter().skip(usize::from(setup.words));
+    let words = words.map(|word| word.to_bytes().to_vec()).collect();
+    Ok((launch, words))
+}
+
+/// sendfile(2) is refused to jobs.
+fn copy(from: &File, to: &OwnedFd, offset: &mut u64, rest: usize) -> Result<usize, Errno> {
+    let mut chunk = vec![0; rest.min(CHUNK)];
+    let read = from
+        .read_at(&mut chunk, *offset)
+        .map_err(|error| Errno::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    let written = rustix::io::write(to, chunk.get(..read).unwrap_or_default())?;
+    *offset += written as u64;
+    Ok(written)
+}

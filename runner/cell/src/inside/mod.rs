@@ -1,0 +1,139 @@
+//! What runs inside an interpreter that is a template: it imports, says that it is ready, and then gives a child for
+//! each summons.
+//!
+//! Compiled into a library of its own (feature `inside`), which the warden hands to the interpreter as a sealed
+//! memfd. Entered when the interpreter opens the program's file ([`crate::sys::hook`]) and returned from in children
+//! only, each of which is a job then. Must never run anything of a job, nor return in the template.
+
+mod child;
+
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+
+use crate::protocol;
+use crate::report::at;
+use crate::step::Step;
+use crate::sys::fds::borrow;
+use crate::sys::fork::exit_now;
+use crate::sys::python::{self, Names};
+use crate::sys::summon::{Summoned, Summoner};
+use crate::warm::{NAMESPACES, SUMMONS_BYTES, Said, Setup};
+
+/// The control socket: the template's standard input.
+const CONTROL: RawFd = 0;
+/// The longest reason for being broken that is told, in bytes.
+const LONGEST_REASON: usize = 500;
+
+/// Imports what is asked for and rehearses a job, so that the pages which that writes are written here once.
+const PREPARE: &std::ffi::CStr = include_cstr!("prepare.py");
+
+/// Serves summonses. Returns in a job's process.
+pub(crate) fn serve() {
+    let control = borrow(CONTROL);
+    let Ok(Some((setup, _))) = protocol::receive::<Setup>(control) else {
+        exit_now(1)
+    };
+    let (summoner, modules) = match prepare(&setup) {
+        Ok(made) => made,
+        Err(mut reason) => {
+            reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+            protocol::send(control, &Said::Broken(reason), &[]).unwrap_or_default();
+            exit_now(1)
+        }
+    };
+    if protocol::send(control, &Said::Ready(modules), &[]).is_err() {
+        exit_now(1)
+    }
+    loop {
+        let call = match receive() {
+            Ok(call) => call,
+            Err(Errno::EINTR) => continue,
+            // The warden is gone, or speaks nonsense.
+            Err(_) => exit_now(0),
+        };
+        let namespaces: Vec<(RawFd, i32)> = call
+            .namespaces
+            .iter()
+            .zip(NAMESPACES)
+            .map(|(fd, (_, kind))| (std::os::fd::AsRawFd::as_raw_fd(fd), kind))
+            .collect();
+        python::before_fork();
+        match summoner.summon(&namespaces) {
+            Summoned::Child => return child::become_job(&setup, call),
+            Summoned::Template(Ok(())) => python::after_fork_parent(),
+            // The cell's init sees it, too: the other end of its line closes here.
+            Summoned::Template(Err(error)) => {
+                python::after_fork_parent();
+                child::tell(&call.order, at(Step::Summon)(error));
+            }
+        }
+    }
+}
+
+/// A summons, with what is beside it.
+struct Call {
+    job: u32,
+    namespaces: Vec<OwnedFd>,
+    /// To the cell's init.
+    line: OwnedFd,
+    /// To the warden.
+    order: OwnedFd,
+    tasks: Vec<OwnedFd>,
+}
+
+fn receive() -> nix::Result<Call> {
+    let mut bytes = [0; SUMMONS_BYTES];
+    let (length, mut beside) = protocol::receive_raw(borrow(CONTROL), &mut bytes)?;
+    if length != SUMMONS_BYTES || beside.len() < NAMESPACES.len() + 2 {
+        return Err(Errno::EBADMSG);
+    }
+    let mut rest = beside.split_off(NAMESPACES.len()).into_iter();
+    let mut next = || rest.next().ok_or(Errno::EBADMSG);
+    Ok(Call {
+        job: u32::from_ne_bytes(bytes),
+        namespaces: beside,
+        line: next()?,
+        order: next()?,
+        tasks: rest.collect(),
+    })
+}
+
+/// Imports, rehearses, and looks whether a child could be told apart from another by what it shares with it.
+fn prepare(setup: &Setup) -> Result<(Summoner, String), String> {
+    let names = Names::new().ok_or("out of memory")?;
+    let preload = setup.preload.join("\n");
+    names
+        .set(c"preload", preload.as_bytes())
+        .ok_or("out of memory")?;
+    if !names.run(PREPARE) {
+        let reason = names.get(c"reason").unwrap_or_default();
+        return Err(match String::from_utf8_lossy(&reason).into_owned() {
+            reason if reason.is_empty() => "the interpreter could not be prepared".to_owned(),
+            reason => reason,
+        });
+    }
+    let modules = names.get(c"modules").ok_or("out of memory")?;
+    let modules = String::from_utf8(modules).map_err(|_| "a module's name is no text")?;
+    let summoner = Summoner::new().map_err(|error| format!("mapping stacks: {error}"))?;
+    Ok((summoner, modules))
+}
+
+/// A source file as a C string.
+macro_rules! include_cstr {
+    ($file:literal) => {
+        match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!($file), "\0").as_bytes()) {
+            Ok(text) => text,
+            Err(_) => panic!("a NUL in a source file"),
+        }
+    };
+}
+use include_cstr;
+
+/// Lends the descriptor of each.
+fn raw(descriptors: &[OwnedFd]) -> Vec<RawFd> {
+    descriptors
+        .iter()
+        .map(|fd| std::os::fd::AsRawFd::as_raw_fd(&fd.as_fd()))
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! The few functions of Python's C interface that a template calls; all are in its stable part (PEP 384) but those
+//! around a fork. They are found in the interpreter when the library is loaded into it.
+//!
+//! Must only be called by the thread that holds the interpreter's lock: all but [`locked`] are for within that.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ptr::NonNull;
+
+/// `Py_file_input` of compile.h: a source of many statements.
+const FILE_INPUT: c_int = 257;
+
+unsafe extern "C" {
+    fn PyGILState_Ensure() -> c_int;
+    fn PyGILState_Release(state: c_int);
+    fn PyOS_BeforeFork();
+    fn PyOS_AfterFork_Parent();
+    fn PyOS_AfterFork_Child();
+    fn PyDict_New() -> *mut c_void;
+    fn PyDict_SetItemString(dict: *mut c_void, key: *const c_char, value: *mut c_void) -> c_int;
+    fn PyDict_GetItemString(dict: *mut c_void, key: *const c_char) -> *mut c_void;
+    fn PyBytes_FromStringAndSize(bytes: *const c_char, size: isize) -> *mut c_void;
+    fn PyBytes_AsStringAndSize(
+        object: *mut c_void,
+        bytes: *mut *mut c_char,
+        size: *mut isize,
+    ) -> c_int;
+    fn PyRun_StringFlags(
+        source: *const c_char,
+        start: c_int,
+        globals: *mut c_void,
+        locals: *mut c_void,
+        flags: *mut c_void,
+    ) -> *mut c_void;
+    fn Py_DecRef(object: *mut c_void);
+    fn PyErr_Clear();
+}
+
+/// Does `work` with the interpreter's lock, which it lets go of around the opening of a file. Both processes of a fork
+/// within return from here.
+pub(crate) fn locked(work: impl FnOnce()) {
+    // SAFETY: the interpreter is initialised, and the main thread's state is the one that is taken up again.
+    let state = unsafe { PyGILState_Ensure() };
+    work();
+    // SAFETY: what `ensure` returned, in the same thread.
+    unsafe { PyGILState_Release(state) };
+}
+
+/// Before a fork: takes the interpreter's own locks, and runs what was registered (`os.register_at_fork`).
+pub(crate) fn before_fork() {
+    // SAFETY: the thread holds the interpreter's lock (module rule).
+    unsafe { PyOS_BeforeFork() };
+}
+
+/// After a fork, in the process that forked.
+pub(crate) fn after_fork_parent() {
+    // SAFETY: as above, after `before_fork`.
+    unsafe { PyOS_AfterFork_Parent() };
+}
+
+/// After a fork, in the new process.
+pub(crate) fn after_fork_child() {
+    // SAFETY: as above, after `before_fork`.
+    unsafe { PyOS_AfterFork_Child() };
+}
+
+/// The global names of some source that is run.
+pub(crate) struct Names(NonNull<c_void>);
+
+impl Names {
+    /// None yet.
+    pub(crate) fn new() -> Option<Names> {
+        // SAFETY: returns a new reference or null.
+        NonNull::new(unsafe { PyDict_New() }).map(Names)
+    }
+
+    /// Gives `name` a bytes object for a value.
+    pub(crate) fn set(&self, name: &CStr, value: &[u8]) -> Option<()> {
+        let size = isize::try_from(value.len()).ok()?;
+        // SAFETY: copies `size` bytes; returns a new reference or null.
+        let object =
+            NonNull::new(unsafe { PyBytes_FromStringAndSize(value.as_ptr().cast(), size) })?;
+        // SAFETY: both objects are alive; the dictionary takes a reference of its own.
+        let set = unsafe { PyDict_SetItemString(self.0.as_ptr(), name.as_ptr(), object.as_ptr()) };
+        // SAFETY: gives back the reference from above.
+        unsafe { Py_DecRef(object.as_ptr()) };
+        (set == 0).then_some(())
+    }
+
+    /// The bytes object that is called so.
+    pub(crate) fn get(&self, name: &CStr) -> Option<Vec<u8>> {
+        // SAFETY: returns a borrowed reference or null; the dictionary keeps it alive below.
+        let object = NonNull::new(unsafe { PyDict_GetItemString(self.0.as_ptr(), name.as_ptr()) })?;
+        let (mut bytes, mut size) = (std::ptr::null_mut(), 0);
+        // SAFETY: writes both through the pointers when it returns 0, and fails for what is no bytes object.
+        if unsafe { PyBytes_AsStringAndSize(object.as_ptr(), &raw mut bytes, &raw mut size) } != 0 {
+            forget_error();
+            return None;
+        }
+        let size = usize::try_from(size).ok()?;
+        // SAFETY: the object's own buffer of `size` bytes, unchanged while it is copied.
+        Some(unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), size) }.to_vec())
+    }
+
+    /// Runs `source`; whether it came to its end without an exception.
+    pub(crate) fn run(&self, source: &CStr) -> bool {
+        let names = self.0.as_ptr();
+        // SAFETY: source is a C string, the dictionary serves for both kinds of names, null flags are allowed.
+        let result = unsafe {
+            PyRun_StringFlags(
+                source.as_ptr(),
+                FILE_INPUT,
+                names,
+                names,
+                std::ptr::null_mut(),
+            )
+        };
+        match NonNull::new(result) {
+            Some(none) => {
+                // SAFETY: gives back the reference that the call returned.
+                unsafe { Py_DecRef(none.as_ptr()) };
+                true
+            }
+            None => {
+                forget_error();
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        // SAFETY: gives back the reference of `new`.
+        unsafe { Py_DecRef(self.0.as_ptr()) };
+    }
+}
+
+fn forget_error() {
+    // SAFETY: the thread holds the interpreter's lock (module rule).
+    unsafe { PyErr_Clear() };
+}

@@ -1,0 +1,347 @@
+//! The pool: which slots have a cell waiting, of which kind, and what a launch gets of it.
+//!
+//! Its size follows what is asked for, between a profile's `min` and `max` and within a budget of memory. Must never
+//! keep a job waiting for something warm that does not come: what takes too long, or fails, is started cold.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
+
+use super::WardenConfig;
+use super::cell::nanos;
+use super::nurse::Site;
+use super::nursery::Nursery;
+use super::power::Power;
+use super::slot::{Host, Pending, Slot};
+use super::template::Template;
+use crate::blueprint::{Blueprint, Network, Warm};
+use crate::enter::Identity;
+use crate::protocol::Event;
+use crate::report::{Failure, Report, at};
+use crate::step::Step;
+use crate::sys::clock;
+use crate::sys::page::SharedPage;
+
+/// How long a cell may take until it waits, or a job waits for it.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Nothing is prepared in a slot for so long after that has failed there.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A kind that nobody has asked for since then is kept at its profile's `min`.
+const RECENT: Duration = Duration::from_secs(60);
+/// A template without a `min` that nobody has asked for since then is ended.
+const FORGOTTEN: Duration = Duration::from_secs(600);
+/// What a waiting cell is taken to need before the first of its kind is there.
+const GUESS: u64 = 6 * 1024 * 1024;
+
+/// The templates, and what may be kept of them.
+pub(super) struct Pool {
+    templates: Vec<Template>,
+    /// The library that a template's interpreter loads.
+    library: Option<OwnedFd>,
+    /// Bytes that templates and waiting cells may use together.
+    budget: u64,
+}
+
+impl Pool {
+    /// Makes what can be made ahead, while the host's tree is in sight; and why a kind will not be had warm. `reports`
+    /// are the slots' own.
+    pub(super) fn make(
+        config: &WardenConfig,
+        blueprints: &[Blueprint],
+        power: &Power,
+        reports: &[SharedPage<Report>],
+        warden: &OwnedFd,
+    ) -> (Pool, Vec<(u16, Nursery)>, Vec<Event>) {
+        let (mut nurseries, mut told) = (Vec::new(), Vec::new());
+        let library = match config.warm.library.map(library).transpose() {
+            Ok(library) => library,
+            Err(error) => {
+                told.push(cold(
+                    "the library",
+                    format!("a memfd can't be made: {error}"),
+                ));
+                None
+            }
+        };
+        for ((number, blueprint), identity) in kinds(blueprints).into_iter().zip(&power.templates) {
+            let (Identity::Host { job: owner, .. }, Some(_)) = (*identity, &library) else {
+                continue;
+            };
+            let site = Site {
+                blueprint,
+                identities: &power.identities,
+                reports,
+                warden,
+                landlock_abi: crate::sys::landlock::abi(),
+            };
+            match Nursery::make(&site, owner) {
+                Ok(nursery) => nurseries.push((number, nursery)),
+                Err(reason) => told.push(cold(&blueprint.name, reason)),
+            }
+        }
+        let pool = Pool {
+            templates: Vec::new(),
+            library,
+            budget: config.warm.memory,
+        };
+        (pool, nurseries, told)
+    }
+
+    /// Adds a template with the slot that it will be in.
+    pub(super) fn add(&mut self, number: u16, nursery: Nursery, slot: Slot) {
+        self.templates.push(Template::new(number, nursery, slot));
+    }
+
+    /// What becomes readable when there is something to do here.
+    pub(super) fn watched(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.templates.iter().flat_map(Template::watched)
+    }
+
+    /// Whether time alone may bring something to do.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.templates.is_empty()
+    }
+
+    /// Starts the parcel's cell, warm if it can be.
+    pub(super) fn launch(
+        &mut self,
+        slot: &mut Slot,
+        pending: Pending,
+        blueprint: &Blueprint,
+        host: &Host,
+    ) -> Result<(), Failure> {
+        if slot.cell.is_some() || slot.pending.is_some() {
+            return Err(at(Step::Check)(Errno::BUSY));
+        }
+        let number = pending.parcel.launch.blueprint;
+        let parcel = &pending.parcel;
+        let Some((template, warm)) = self.template(number, blueprint).filter(|(template, warm)| {
+            parcel.launch.warm
+                && parcel.image.begins_with(&warm.argv)
+                && !template.is_hidden_by(&parcel.launch.files)
+        }) else {
+            return slot.launch(pending, blueprint, host);
+        };
+        template.wanted = clock::now();
+        slot.last = Some(number);
+        match &slot.standby {
+            Some(standby) if standby.blueprint == number && standby.ready => {
+                match slot.order(pending) {
+                    Ok(()) => template.count(warm),
+                    Err((_, back)) => return slot.launch(back, blueprint, host),
+                }
+            }
+            Some(standby) if standby.blueprint == number => {
+                slot.pending = Some(pending);
+            }
+            _ => {
+                slot.discard();
+                let offer = template.offer(blueprint);
+                let begun = offer.is_some_and(|offer| slot.prepare(&offer).is_ok());
+                if !begun {
+                    return slot.launch(pending, blueprint, host);
+                }
+                slot.pending = Some(pending);
+            }
+        }
+        Ok(())
+    }
+
+    fn template<'a, 'b>(
+        &'a mut self,
+        number: u16,
+        blueprint: &'b Blueprint,
+    ) -> Option<(&'a mut Template, &'b Warm)> {
+        let warm = blueprint.warm.as_ref()?;
+        let mut templates = self.templates.iter_mut();
+        Some((templates.find(|one| one.number == number)?, warm))
+    }
+
+    /// Looks at the slot's waiting cell, and gives it the job that waits for it. A job that could not be started at all
+    /// is told of.
+    pub(super) fn turn_slot(
+        &mut self,
+        slot: &mut Slot,
+        blueprints: &[Blueprint],
+        host: &Host,
+    ) -> Option<Event> {
+        let standby = slot.standby.as_ref()?;
+        let (number, ready, since) = (standby.blueprint, standby.ready, standby.since);
+        let late = !ready && clock::now().saturating_sub(since) > nanos(PATIENCE);
+        match slot.turn_standby() {
+            None if !late => return None,
+            Some(Ok(())) => {}
+            None | Some(Err(_)) => {
+                slot.discard();
+                slot.resting = clock::now() + nanos(PAUSE);
+            }
+        }
+        let pending = slot.pending.take()?;
+        let (ticket, killed) = (pending.ticket, pending.killed);
+        let blueprint = blueprints.get(usize::from(number))?;
+        let started = match slot.standby {
+            Some(_) => match slot.order(pending) {
+                Ok(()) => {
+                    if let Some((template, warm)) = self.template(number, blueprint) {
+                        template.count(warm);
+                    }
+                    Ok(())
+                }
+                Err((_, back)) => slot.launch(back, blueprint, host),
+            },
+            None => slot.launch(pending, blueprint, host),
+        };
+        if let Some(reason) = killed {
+            slot.kill(ticket, reason);
+        }
+        started.err().map(|failure| failure.event(ticket))
+    }
+
+    /// Looks at the templates, and starts those that are to be there.
+    pub(super) fn turn(&mut self, blueprints: &[Blueprint], host: &Host, look: bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        let room = self.used() < self.budget;
+        let Some(library) = &self.library else {
+            return events;
+        };
+        for template in &mut self.templates {
+            let Some(blueprint) = blueprints.get(usize::from(template.number)) else {
+                continue;
+            };
+            events.extend(template.turn(blueprint, look));
+            let asked = template.wanted > 0 && is_within(template.wanted, FORGOTTEN);
+            let min = blueprint.warm.as_ref().map_or(0, |warm| warm.min);
+            if asked || min > 0 {
+                if room {
+                    events.extend(template.start(blueprint, library, host));
+                }
+            } else if template.wanted > 0 {
+                template.wanted = 0;
+                template.end();
+            }
+        }
+        events
+    }
+
+    /// Prepares cells in the slots that have none, and takes away what is not asked for any more.
+    pub(super) fn fill(&mut self, slots: &mut [Slot], blueprints: &[Blueprint]) {
+        for at in 0..slots.len() {
+            let Some(slot) = slots.get(at).filter(|slot| slot.is_idle()) else {
+                continue;
+            };
+            let kept = slot.standby.as_ref().map(|standby| standby.blueprint);
+            let Some(number) = kept.or_else(|| self.choice(slot, slots, blueprints)) else {
+                continue;
+            };
+            let Some(blueprint) = blueprints.get(usize::from(number)) else {
+                continue;
+            };
+            let count = count(slots, number);
+            let most = self.most(number, blueprint);
+            let Some(slot) = slots.get_mut(at) else {
+                continue;
+            };
+            if kept.is_some() {
+                if count > usize::from(most) {
+                    slot.discard();
+                }
+            } else if count < usize::from(most)
+                && let Some(offer) = self
+                    .templates
+                    .iter()
+                    .find(|one| one.number == number)
+                    .and_then(|template| template.offer(blueprint))
+                && slot.prepare(&offer).is_err()
+            {
+                slot.resting = clock::now() + nanos(PAUSE);
+            }
+        }
+        self.keep_to_budget(slots);
+    }
+
+    /// What the slot had last, or else the first kind of which there are too few.
+    fn choice(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint]) -> Option<u16> {
+        slot.last.or_else(|| {
+            let short = |template: &&Template| {
+                let blueprint = blueprints.get(usize::from(template.number));
+                blueprint.is_some_and(|blueprint| {
+                    count(slots, template.number)
+                        < usize::from(self.most(template.number, blueprint))
+                })
+            };
+            self.templates.iter().find(short).map(|one| one.number)
+        })
+    }
+
+    /// Bytes that templates use.
+    fn used(&mut self) -> u64 {
+        self.templates.iter_mut().map(Template::memory).sum()
+    }
+
+    /// Takes cells away that wait beyond the budget.
+    fn keep_to_budget(&mut self, slots: &mut [Slot]) {
+        let mut used = self.used();
+        for slot in slots.iter_mut() {
+            let Some(standby) = &slot.standby else {
+                continue;
+            };
+            used += standby.memory.unwrap_or(GUESS);
+            if used > self.budget && slot.pending.is_none() {
+                slot.discard();
+                slot.resting = clock::now() + nanos(PAUSE);
+            }
+        }
+    }
+
+    /// How many of this kind may wait now.
+    fn most(&self, number: u16, blueprint: &Blueprint) -> u16 {
+        let template = self.templates.iter().find(|one| one.number == number);
+        let recent = template.is_some_and(|one| one.wanted > 0 && is_within(one.wanted, RECENT));
+        blueprint
+            .warm
+            .as_ref()
+            .map_or(0, |warm| if recent { warm.max } else { warm.min })
+    }
+}
+
+/// The blueprints that can be had warm, with their numbers. One with doors gets a new network for each cell.
+pub(super) fn kinds(blueprints: &[Blueprint]) -> Vec<(u16, &Blueprint)> {
+    (0u16..)
+        .zip(blueprints)
+        .filter(|(_, one)| one.warm.is_some() && one.network == Network::Nothing)
+        .collect()
+}
+
+fn count(slots: &[Slot], number: u16) -> usize {
+    let standby = slots.iter().filter_map(|slot| slot.standby.as_ref());
+    standby.filter(|one| one.blueprint == number).count()
+}
+
+fn is_within(since: u64, time: Duration) -> bool {
+    clock::now().saturating_sub(since) <= nanos(time)
+}
+
+/// A sealed copy of the library, for the loader.
+fn library(bytes: &'static [u8]) -> Result<OwnedFd, Errno> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memfd = rustix::fs::memfd_create(c"glovebox-inside", flags | MemfdFlags::EXEC)
+        // MFD_EXEC is known since Linux 6.3.
+        .or_else(|_| rustix::fs::memfd_create(c"glovebox-inside", flags))?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = rustix::io::write(&memfd, rest)?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&memfd, seals)?;
+    Ok(memfd)
+}
+
+fn cold(name: &str, reason: String) -> Event {
+    Event::Cold {
+        name: name.to_owned(),
+        reason,
+    }
+}

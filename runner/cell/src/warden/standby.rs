@@ -1,0 +1,183 @@
+//! A cell that waits for its job: built from a template ahead of time, jailed, and of use to one job only.
+//!
+//! What is a job's own and known only when it comes (limits, streams, files) is set then. Must never give an order to
+//! a process whose listener the cell's init does not hold.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Signal, pidfd_send_signal};
+
+use super::cell::Cell;
+use super::launch::Parcel;
+use super::nursery::Nursery;
+use super::slot::{Pending, Slot, cgroup_failed, lend_stdio};
+use super::workspace;
+use crate::blueprint::Blueprint;
+use crate::enter;
+use crate::protocol;
+use crate::report::{Failure, at};
+use crate::step::Step;
+use crate::sys::clock;
+use crate::warm::{Order, Word};
+
+/// A waiting cell, or one that is on its way to be.
+pub(super) struct Standby {
+    /// Which blueprint's job it can take.
+    pub(super) blueprint: u16,
+    /// Of the cell's init.
+    pub(super) pidfd: OwnedFd,
+    workspace: OwnedFd,
+    /// To the process that waits in it.
+    pub(super) line: OwnedFd,
+    /// Whether that is jailed, and waits.
+    pub(super) ready: bool,
+    /// When it was begun.
+    pub(super) since: u64,
+    /// Bytes of its own, once it is ready.
+    pub(super) memory: Option<u64>,
+}
+
+/// What a template offers to a slot.
+pub(super) struct Offer<'a> {
+    pub(super) number: u16,
+    pub(super) blueprint: &'a Blueprint,
+    pub(super) nursery: &'a Nursery,
+    /// The template's control socket.
+    pub(super) control: &'a OwnedFd,
+}
+
+impl Slot {
+    /// Begins a waiting cell in this slot, which must be empty.
+    pub(super) fn prepare(&mut self, offer: &Offer<'_>) -> Result<(), Failure> {
+        let failed = at(Step::Summon);
+        let blueprint = offer.blueprint;
+        self.report.reset();
+        self.group
+            .open(&blueprint.ceilings, blueprint.cpus_milli)
+            .map_err(cgroup_failed(Step::Cgroup))?;
+        let tasks = self.group.tasks().map_err(cgroup_failed(Step::Cgroup))?;
+        let workspace = workspace::make(&blueprint.ceilings, blueprint, self.identity)
+            .map_err(at(Step::Workspace))?;
+        let pair = || protocol::pair().map_err(|error| failed(enter::errno(error)));
+        let (line, theirs) = pair()?;
+        let (ours, order) = pair()?;
+        rustix::io::ioctl_fionbio(&ours, true).map_err(&failed)?;
+        let beside = [&workspace, offer.control, &line, &theirs, &order];
+        let beside: Vec<_> = beside.into_iter().chain(&tasks).map(AsFd::as_fd).collect();
+        let pidfd = offer.nursery.bear(self.number, &beside)?;
+        self.standby = Some(Standby {
+            blueprint: offer.number,
+            pidfd,
+            workspace,
+            line: ours,
+            ready: false,
+            since: clock::now(),
+            memory: None,
+        });
+        Ok(())
+    }
+
+    /// Looks whether the waiting cell has become ready, or can't. `None`: nothing new.
+    pub(super) fn turn_standby(&mut self) -> Option<Result<(), Failure>> {
+        let standby = self.standby.as_mut()?;
+        match said(&standby.line) {
+            Some(Some(Word::Ready)) => {
+                standby.ready = true;
+                // Only a measure for the budget: without it the guess stands.
+                standby.memory = self.group.sample().ok().map(|sample| sample.memory_peak);
+                Some(Ok(()))
+            }
+            Some(Some(Word::Failed { step, errno })) => Some(Err(Failure {
+                step,
+                errno: Errno::from_raw_os_error(errno),
+            })),
+            Some(None) => {
+                let failure = self.report.failure();
+                Some(Err(failure.unwrap_or(at(Step::Summon)(Errno::CHILD))))
+            }
+            None => None,
+        }
+    }
+
+    /// Gives the waiting cell its job.
+    /// Gives the job back if that fails.
+    pub(super) fn order(&mut self, pending: Pending) -> Result<(), (Failure, Pending)> {
+        let Some(standby) = self.standby.take() else {
+            return Err((at(Step::Summon)(Errno::CHILD), pending));
+        };
+        if let Err(failure) = self.give(&standby, &pending.parcel) {
+            self.standby = Some(standby);
+            return Err((failure, pending));
+        }
+        let Pending {
+            ticket,
+            parcel: Parcel {
+                launch, outputs, ..
+            },
+            launched,
+            ..
+        } = pending;
+        self.cell = Some(Cell {
+            ticket,
+            identity: self.identity,
+            pidfd: standby.pidfd,
+            workspace: standby.workspace,
+            limits: launch.limits,
+            launched,
+            own_program: false,
+            line: Some(standby.line),
+            warm: true,
+            killed: None,
+            disk_full: false,
+            outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
+            collecting: None,
+        });
+        Ok(())
+    }
+
+    fn give(&mut self, standby: &Standby, parcel: &Parcel) -> Result<(), Failure> {
+        let limits = &parcel.launch.limits;
+        self.group
+            .adjust(limits)
+            .map_err(cgroup_failed(Step::Cgroup))?;
+        workspace::resize(&standby.workspace, limits.disk).map_err(at(Step::Workspace))?;
+        lend_stdio(&parcel.stdio, self.identity).map_err(at(Step::Stdio))?;
+        let [stdin, stdout, stderr] = &parcel.stdio;
+        let order = Order {
+            launch_bytes: parcel.contents_offset,
+        };
+        let beside = [stdin, stdout, stderr, &parcel.contents].map(AsFd::as_fd);
+        // The clock of the job starts here: all that is done from now on is done for it.
+        self.report.mark_started(clock::now());
+        protocol::send(standby.line.as_fd(), &order, &beside)
+            .map_err(|error| at(Step::Summon)(enter::errno(error)))
+    }
+
+    /// Ends the waiting cell, and waits until nothing of it is left.
+    pub(super) fn discard(&mut self) {
+        let Some(standby) = self.standby.take() else {
+            return;
+        };
+        // It has ended already if this fails.
+        pidfd_send_signal(&standby.pidfd, Signal::KILL).unwrap_or_default();
+        wait_for(&standby.pidfd);
+        // Opened anew for whatever comes next, which fails there if it can't be.
+        self.group.close().unwrap_or_default();
+    }
+}
+
+/// Waits for the end of a cell that another process makes and reaps.
+fn wait_for(pidfd: &OwnedFd) {
+    while poll(&mut [PollFd::new(pidfd, PollFlags::IN)], None).is_err_and(|e| e == Errno::INTR) {}
+}
+
+/// The next word on a line that does not block: none yet, one, or the end of it.
+pub(super) fn said(line: &OwnedFd) -> Option<Option<Word>> {
+    match protocol::receive(line.as_fd()) {
+        Ok(Some((word, _))) => Some(Some(word)),
+        Err(nix::Error::EAGAIN | nix::Error::EINTR) => None,
+        Ok(None) | Err(_) => Some(None),
+    }
+}

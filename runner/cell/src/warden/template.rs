@@ -1,0 +1,359 @@
+//! The templates: when one is started, whether it can be used, and when the next takes its place.
+//!
+//! A template is a cell like any other, with a job that is ours and modules that are third parties'. Must never be
+//! given a descriptor of the warden's but its end of a control socket, and never be waited for.
+
+use std::collections::HashSet;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::cell::nanos;
+use super::launch::{Inside, Parcel};
+use super::nursery::Nursery;
+use super::slot::{Host, Pending, Slot};
+use super::standby::Offer;
+use crate::blueprint::{Blueprint, Limits, Network, Warm, Without};
+use crate::enter::WORK;
+use crate::evidence::KillReason;
+use crate::protocol::{self, Event, FileSpec, Launch};
+use crate::report::{Failure, at};
+use crate::step::Step;
+use crate::sys::clock;
+use crate::sys::image::Image;
+use crate::warm::{DESCRIPTORS, PRELOAD_VARIABLE, PROGRAM_VARIABLE, Said, Setup};
+
+/// How long a template may take to import what it is to import.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// After one that can't be used, the next is tried after this time; it doubles with each, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// After one that ended.
+const AGAIN: Duration = Duration::from_millis(100);
+/// What a template has of its own: besides itself there are the processes that give birth to a job's.
+const DISK: u64 = 1024 * 1024;
+const PROCESSES: u64 = 32;
+
+/// The template of one blueprint.
+pub(super) struct Template {
+    /// Which blueprint.
+    pub(super) number: u16,
+    nursery: Nursery,
+    /// The cell that it is in.
+    slot: Slot,
+    state: State,
+    pause: Duration,
+    /// How many jobs were forked from it.
+    forks: u32,
+    /// The names of the modules that it has loaded.
+    modules: HashSet<String>,
+    /// When a job last wanted it.
+    pub(super) wanted: u64,
+}
+
+enum State {
+    /// There is none before this time.
+    Absent(u64),
+    /// It imports, since this time.
+    Starting(Lines, u64),
+    Ready(Lines),
+}
+
+/// What connects the warden with a template.
+struct Lines {
+    control: OwnedFd,
+    /// Where it prints. Never read: what does not fit into the pipe stops it, and it does not get ready.
+    _output: OwnedFd,
+}
+
+impl Template {
+    pub(super) fn new(number: u16, nursery: Nursery, slot: Slot) -> Template {
+        Template {
+            number,
+            nursery,
+            slot,
+            state: State::Absent(0),
+            pause: FIRST_PAUSE,
+            forks: 0,
+            modules: HashSet::new(),
+            wanted: 0,
+        }
+    }
+
+    /// What becomes readable when it has something to say or has ended.
+    pub(super) fn watched(&self) -> impl Iterator<Item = &OwnedFd> {
+        let control = match &self.state {
+            State::Starting(lines, _) | State::Ready(lines) => Some(&lines.control),
+            State::Absent(_) => None,
+        };
+        control.into_iter().chain(self.slot.watched())
+    }
+
+    /// What it offers to a slot, if it can be used.
+    pub(super) fn offer<'a>(&'a self, blueprint: &'a Blueprint) -> Option<Offer<'a>> {
+        match &self.state {
+            State::Ready(lines) => Some(Offer {
+                number: self.number,
+                blueprint,
+                nursery: &self.nursery,
+                control: &lines.control,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether a file of the job has the name of a module that is loaded: started anew, the program would import its
+    /// own.
+    pub(super) fn is_hidden_by(&self, files: &[FileSpec]) -> bool {
+        files.iter().any(|file| {
+            let path = file.path.to_bytes();
+            let mut names = path.split(|byte| *byte == b'/' || *byte == b'.');
+            let name = names.next().unwrap_or_default();
+            std::str::from_utf8(name).is_ok_and(|name| self.modules.contains(name))
+        })
+    }
+
+    /// Bytes that it uses.
+    pub(super) fn memory(&mut self) -> u64 {
+        self.slot.memory()
+    }
+
+    /// Counts a job; one that has given enough of them is ended.
+    pub(super) fn count(&mut self, warm: &Warm) {
+        self.forks += 1;
+        if self.forks >= warm.forks {
+            self.end();
+        }
+    }
+
+    /// Ends it; the next is started when there is reason for one.
+    pub(super) fn end(&mut self) {
+        self.slot.end(KillReason::Shutdown);
+    }
+
+    /// Starts it if there is none, and the pause after the last is over.
+    pub(super) fn start(
+        &mut self,
+        blueprint: &Blueprint,
+        library: &OwnedFd,
+        host: &Host,
+    ) -> Option<Event> {
+        let (State::Absent(until), Some(warm)) = (&self.state, &blueprint.warm) else {
+            return None;
+        };
+        if clock::now() < *until || self.slot.watched().next().is_some() {
+            return None;
+        }
+        match self.try_start(blueprint, warm, library, host) {
+            Ok(lines) => {
+                self.forks = 0;
+                self.state = State::Starting(lines, clock::now());
+                None
+            }
+            Err(failure) => Some(self.fail(blueprint, &told(&failure))),
+        }
+    }
+
+    fn try_start(
+        &mut self,
+        blueprint: &Blueprint,
+        warm: &Warm,
+        library: &OwnedFd,
+        host: &Host,
+    ) -> Result<Lines, Failure> {
+        let failed = at(Step::Summon);
+        let (ours, theirs) =
+            protocol::pair().map_err(|error| failed(crate::enter::errno(error)))?;
+        rustix::io::ioctl_fionbio(&ours, true).map_err(&failed)?;
+        let (output, end) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(&failed)?;
+        let setup = Setup::new(
+            &blueprint.filter.program,
+            host.landlock_abi,
+            blueprint,
+            warm,
+            host.cgroup,
+        );
+        protocol::send(ours.as_fd(), &setup, &[])
+            .map_err(|error| failed(crate::enter::errno(error)))?;
+        let library = library.try_clone().map_err(|_| failed(Errno::MFILE))?;
+        let again = end.try_clone().map_err(|_| failed(Errno::MFILE))?;
+        let parcel = Parcel {
+            launch: launch(self.number, blueprint, warm),
+            image: image(warm, &library).ok_or(failed(Errno::INVAL))?,
+            stdio: [theirs, again, end],
+            contents: rustix::fs::memfd_create(c"nothing", rustix::fs::MemfdFlags::CLOEXEC)
+                .map_err(&failed)?,
+            contents_offset: 0,
+            outputs: None,
+            folders: Vec::new(),
+            own_program: false,
+            template: Some(Inside {
+                library,
+                pids: self
+                    .nursery
+                    .pids
+                    .try_clone()
+                    .map_err(|_| failed(Errno::MFILE))?,
+            }),
+        };
+        let pending = Pending {
+            ticket: 0,
+            parcel,
+            launched: clock::now(),
+            killed: None,
+        };
+        self.slot
+            .launch(pending, &confined(blueprint, warm), host)?;
+        Ok(Lines {
+            control: ours,
+            _output: output,
+        })
+    }
+
+    /// Looks at what it has said, and whether it lives.
+    pub(super) fn turn(&mut self, blueprint: &Blueprint, look: bool) -> Option<Event> {
+        let now = clock::now();
+        let heard = match &self.state {
+            State::Starting(lines, _) | State::Ready(lines) => hear(&lines.control),
+            State::Absent(_) => Heard::Nothing,
+        };
+        let ended = self.slot.turn(look).is_some();
+        let state = std::mem::replace(&mut self.state, State::Absent(now));
+        match (state, heard) {
+            (State::Starting(lines, _), Heard::Said(Said::Ready(modules))) if !ended => {
+                self.modules = modules.lines().map(str::to_owned).collect();
+                self.state = State::Ready(lines);
+                self.pause = FIRST_PAUSE;
+                None
+            }
+            (_, Heard::Said(Said::Broken(reason))) => Some(self.fail(blueprint, &reason)),
+            (State::Starting(lines, since), Heard::Nothing) if !ended => {
+                if now.saturating_sub(since) > nanos(PATIENCE) {
+                    return Some(self.fail(blueprint, "it is not ready after a minute"));
+                }
+                self.state = State::Starting(lines, since);
+                None
+            }
+            (State::Starting(..), _) => Some(self.fail(blueprint, "it ended before it was ready")),
+            (State::Ready(lines), Heard::Nothing) if !ended => {
+                self.state = State::Ready(lines);
+                None
+            }
+            // It has ended, or says what it should not.
+            (State::Ready(_), _) => {
+                self.end();
+                self.state = State::Absent(now + nanos(AGAIN));
+                None
+            }
+            (State::Absent(until), _) => {
+                self.state = State::Absent(until);
+                None
+            }
+        }
+    }
+
+    /// Gives up this one for a while.
+    fn fail(&mut self, blueprint: &Blueprint, reason: &str) -> Event {
+        self.end();
+        self.state = State::Absent(clock::now() + nanos(self.pause));
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+        Event::Cold {
+            name: blueprint.name.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+impl Drop for Template {
+    /// Before its nursery, which can't end before every process in it was reaped, and this one's parent is the warden.
+    fn drop(&mut self) {
+        self.slot.end_now();
+    }
+}
+
+enum Heard {
+    Nothing,
+    Said(Said),
+    /// The line has ended, or what came is no word.
+    End,
+}
+
+fn hear(control: &OwnedFd) -> Heard {
+    match protocol::receive(control.as_fd()) {
+        Ok(Some((said, _))) => Heard::Said(said),
+        Err(nix::Error::EAGAIN | nix::Error::EINTR) => Heard::Nothing,
+        Ok(None) | Err(_) => Heard::End,
+    }
+}
+
+fn told(failure: &Failure) -> String {
+    format!("{}: {}", failure.step.label(), failure.errno)
+}
+
+fn launch(number: u16, blueprint: &Blueprint, warm: &Warm) -> Launch {
+    // It lives as long as it is of use, and its processor time is that of all its births.
+    let ever = Duration::from_secs(u64::from(u32::MAX));
+    Launch {
+        blueprint: number,
+        limits: Limits {
+            wall: ever,
+            cpu: ever,
+            memory: blueprint.ceilings.memory,
+            disk: DISK,
+            processes: PROCESSES,
+        },
+        argv: Vec::new(),
+        env: Vec::new(),
+        // Its program, with nothing in it: where that lies is looked up before it is opened.
+        files: warm.argv.last().map(program).into_iter().collect(),
+        outputs: Vec::new(),
+        outputs_bytes: 0,
+        warm: false,
+    }
+}
+
+fn program(path: &CString) -> FileSpec {
+    FileSpec {
+        path: path.clone(),
+        size: 0,
+        executable: false,
+    }
+}
+
+/// The template's program: a job's, with the library in it.
+fn image(warm: &Warm, library: &OwnedFd) -> Option<Image> {
+    let file = warm.argv.last()?.to_str().ok()?;
+    let variable = |name: &CStr, value: String| {
+        CString::new(format!("{}={value}", name.to_str().unwrap_or_default())).ok()
+    };
+    let mut env = warm.env.clone();
+    env.push(variable(
+        PROGRAM_VARIABLE,
+        format!("{}/{file}", WORK.to_str().unwrap_or_default()),
+    )?);
+    env.push(variable(
+        PRELOAD_VARIABLE,
+        format!("{DESCRIPTORS}{}", library.as_raw_fd()),
+    )?);
+    Image::new(warm.argv.clone(), env)
+}
+
+/// The template's own cell: its jobs', but with its own filter and without Landlock, whose fence would stay around
+/// them and does not know their folders.
+fn confined(blueprint: &Blueprint, warm: &Warm) -> Blueprint {
+    Blueprint {
+        filter: warm.filter.clone(),
+        network: Network::Nothing,
+        warm: None,
+        without: Without {
+            landlock: true,
+            // It is in its nursery's.
+            pid_namespace: true,
+            ..Without::default()
+        },
+        ..blueprint.clone()
+    }
+}

@@ -1,0 +1,77 @@
+//! Jobs, one a line on stdin, one after the other in one slot whose cells come from a template: prints for each its
+//! result and whether it was warm. The first line comes when the template is ready.
+//!
+//! `warm cold` does the same without templates.
+
+use std::io::{BufRead as _, Write as _};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use glovebox_cell::{AllowMissing, WardenConfig, WarmConfig, supervise};
+use glovebox_policies::Catalog;
+use glovebox_runner::{Wanted, prepare, run_each};
+use glovebox_schemas::job::Job;
+use serde_json::{Value, json};
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+fn main() -> anyhow::Result<ExitCode> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let cold = std::env::args().nth(1).as_deref() == Some("cold");
+    let directory = std::env::var_os("GLOVEBOX_POLICIES");
+    let catalog = Catalog::load(directory.as_deref().map(std::path::Path::new))?;
+    let wanted = Wanted::Job(&Job::new("python"));
+    let (languages, blueprints) = prepare(catalog, Vec::new(), &wanted)?;
+    let config = WardenConfig {
+        blueprints,
+        slots: 1,
+        uid_base: None,
+        allow_missing: AllowMissing::default(),
+        warm: WarmConfig {
+            library: (!cold).then_some(glovebox_inside::LIBRARY),
+            memory: 1 << 30,
+        },
+    };
+    let code = supervise(&config, move |link| {
+        let print = |value: &Value| {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{value}").and_then(|()| out.flush())
+        };
+        let (mut ready, started) = (cold, Instant::now());
+        let first =
+            std::iter::repeat_with(|| json!({"id": "first", "language": "python", "code": "pass"}));
+        let mut lines = std::io::stdin().lock().lines();
+        let is_ready = std::cell::Cell::new(ready);
+        let mut first = first.take_while(|_| !is_ready.get() && started.elapsed() < READY_WITHIN);
+        let bodies = std::iter::from_fn(|| match first.next() {
+            Some(job) => Some(job.to_string().into_bytes()),
+            None => lines.next().and_then(Result::ok).map(String::into_bytes),
+        });
+        let ran = run_each(link, languages, bodies, |result, warm| {
+            if ready {
+                let document: Value = serde_json::from_slice(&result.to_json()).unwrap_or_default();
+                print(&json!({"warm": warm, "result": document})).unwrap_or_default();
+            } else if warm {
+                ready = true;
+                is_ready.set(true);
+            }
+        });
+        match ran {
+            Ok(()) => 0,
+            Err(error) => {
+                let mut line = std::io::stderr();
+                writeln!(line, "{error}").unwrap_or_default();
+                1
+            }
+        }
+    })
+    .context("starting the processes")?;
+    if code != 0 {
+        bail!("the runner ended with {code}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
