@@ -48,3 +48,5 @@ pub use rabbit::Rabbit;
 pub use runner::{How, Runner};
 pub use sentinel::{MASTER, Sentinel};
 pub use services::Services;
+/// Jobs in a slot with a template.
+pub mod warm;

@@ -113,6 +113,7 @@ fn prepare(setup: &Setup) -> Result<(Summoner, String), String> {
             reason => reason,
         });
     }
+    python::unfreeze_main();
     let modules = names.get(c"modules").ok_or("out of memory")?;
     let modules = String::from_utf8(modules).map_err(|_| "a module's name is no text")?;
     let summoner = Summoner::new().map_err(|error| format!("mapping stacks: {error}"))?;

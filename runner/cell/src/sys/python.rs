@@ -31,6 +31,10 @@ unsafe extern "C" {
         locals: *mut c_void,
         flags: *mut c_void,
     ) -> *mut c_void;
+    fn PyImport_AddModule(name: *const c_char) -> *mut c_void;
+    fn PyModule_GetDict(module: *mut c_void) -> *mut c_void;
+    fn PyObject_GC_Track(object: *mut c_void);
+    fn PyObject_GC_UnTrack(object: *mut c_void);
     fn Py_DecRef(object: *mut c_void);
     fn PyErr_Clear();
 }
@@ -133,6 +137,22 @@ impl Drop for Names {
         // SAFETY: gives back the reference of `new`.
         unsafe { Py_DecRef(self.0.as_ptr()) };
     }
+}
+
+/// Lets the collector look at the program's own names again after all else was frozen (`gc.freeze`): a cycle through
+/// them, which every function makes, would not be found at the program's end.
+pub(crate) fn unfreeze_main() {
+    // SAFETY: both references are borrowed from objects that the interpreter keeps; a dictionary is tracked by the
+    // collector, and is taken from one of its lists and put into another.
+    unsafe {
+        if let Some(module) = NonNull::new(PyImport_AddModule(c"__main__".as_ptr()))
+            && let Some(names) = NonNull::new(PyModule_GetDict(module.as_ptr()))
+        {
+            PyObject_GC_UnTrack(names.as_ptr());
+            PyObject_GC_Track(names.as_ptr());
+        }
+    }
+    forget_error();
 }
 
 fn forget_error() {

@@ -130,7 +130,7 @@ impl Pool {
             Some(standby) if standby.blueprint == number && standby.ready => {
                 match slot.order(pending) {
                     Ok(()) => template.count(warm),
-                    Err((_, back)) => return slot.launch(back, blueprint, host),
+                    Err(back) => return slot.launch(*back, blueprint, host),
                 }
             }
             Some(standby) if standby.blueprint == number => {
@@ -189,7 +189,7 @@ impl Pool {
                     }
                     Ok(())
                 }
-                Err((_, back)) => slot.launch(back, blueprint, host),
+                Err(back) => slot.launch(*back, blueprint, host),
             },
             None => slot.launch(pending, blueprint, host),
         };

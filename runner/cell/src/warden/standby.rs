@@ -103,13 +103,13 @@ impl Slot {
 
     /// Gives the waiting cell its job.
     /// Gives the job back if that fails.
-    pub(super) fn order(&mut self, pending: Pending) -> Result<(), (Failure, Pending)> {
+    pub(super) fn order(&mut self, pending: Pending) -> Result<(), Box<Pending>> {
         let Some(standby) = self.standby.take() else {
-            return Err((at(Step::Summon)(Errno::CHILD), pending));
+            return Err(Box::new(pending));
         };
-        if let Err(failure) = self.give(&standby, &pending.parcel) {
+        if self.give(&standby, &pending.parcel).is_err() {
             self.standby = Some(standby);
-            return Err((failure, pending));
+            return Err(Box::new(pending));
         }
         let Pending {
             ticket,

@@ -33,7 +33,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// After one that ended.
 const AGAIN: Duration = Duration::from_millis(100);
 /// What a template has of its own: besides itself there are the processes that give birth to a job's.
-const DISK: u64 = 1024 * 1024;
 const PROCESSES: u64 = 32;
 
 /// The template of one blueprint.
@@ -302,7 +301,8 @@ fn launch(number: u16, blueprint: &Blueprint, warm: &Warm) -> Launch {
             wall: ever,
             cpu: ever,
             memory: blueprint.ceilings.memory,
-            disk: DISK,
+            // As much as its jobs: a process can't raise what it inherits (setrlimit(2)). The memory bounds it.
+            disk: blueprint.ceilings.disk,
             processes: PROCESSES,
         },
         argv: Vec::new(),

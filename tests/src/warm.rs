@@ -1,0 +1,125 @@
+//! Jobs in a slot whose cells come from a template, or in one without, through the binary `warm`.
+//!
+//! Must never take a cold cell for a warm one: each answer says which it was.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use glovebox_schemas::result::JobResult;
+use serde_json::Value;
+
+/// Whether a line of jobs has a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Every cell starts its interpreter.
+    Cold,
+    /// Cells come from a template.
+    Warm,
+}
+
+/// One slot, and jobs in it one after the other.
+#[derive(Debug)]
+pub struct Line {
+    child: Child,
+    /// `None` only while it is dropped.
+    jobs: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub struct Answer {
+    /// As a reader of the schema sees it.
+    pub result: JobResult,
+    /// As written.
+    pub document: Value,
+    /// Whether it came from a template.
+    pub warm: bool,
+}
+
+impl Line {
+    /// Starts one; `binary` is the path of the binary `warm`.
+    #[must_use]
+    pub fn start(binary: &str, start: Start) -> Line {
+        Line::with(binary, start, &[])
+    }
+
+    /// The same with variables in the runner's own environment.
+    #[must_use]
+    pub fn with(binary: &str, start: Start, variables: &[(&str, &str)]) -> Line {
+        let mut child = Command::new(binary)
+            .args((start == Start::Cold).then_some("cold"))
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary can be started");
+        Line {
+            jobs: child.stdin.take(),
+            answers: BufReader::new(child.stdout.take().expect("it is a pipe")),
+            child,
+        }
+    }
+
+    /// Runs a job to its end.
+    pub fn run(&mut self, job: &Value) -> Answer {
+        let jobs = self.jobs.as_mut().expect("it is a pipe");
+        writeln!(jobs, "{job}").expect("the runner lives");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the runner lives");
+        let answer: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("no answer to {job}: {error}: {line:?}"));
+        let document = answer["result"].clone();
+        Answer {
+            result: JobResult::from_json(document.to_string().as_bytes())
+                .expect("it is a result document"),
+            document,
+            warm: answer["warm"] == true,
+        }
+    }
+
+    /// The process id of the supervisor.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // The end of its jobs is its own.
+        self.jobs = None;
+        self.child.wait().expect("it can be waited for");
+    }
+}
+
+impl Answer {
+    /// The document without what differs from run to run, addresses of objects in what was printed included.
+    #[must_use]
+    pub fn normalised(&self) -> Value {
+        let mut document = self.document.clone();
+        for stream in ["stdout", "stderr"] {
+            let text = document[stream].as_str().unwrap_or_default();
+            document[stream] = without_addresses(text).into();
+        }
+        for field in ["usage", "times"] {
+            assert!(!document[field].is_null(), "{document:#}");
+            document[field] = Value::Null;
+        }
+        for test in document["tests"].as_array_mut().into_iter().flatten() {
+            test["usage"] = Value::Null;
+        }
+        document
+    }
+}
+
+/// `0x7f…` is `0x`.
+fn without_addresses(text: &str) -> String {
+    let mut parts = text.split("0x");
+    let mut rest = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        rest.push_str("0x");
+        rest.push_str(part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+    }
+    rest
+}

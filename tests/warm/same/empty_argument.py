@@ -1,0 +1,3 @@
+# job: {"args": [""]}
+import sys
+print(sys.argv)

@@ -1,0 +1,5 @@
+import atexit
+@atexit.register
+def fail():
+    raise ValueError("at exit")
+print("ends with 0")
