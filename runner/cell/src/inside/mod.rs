@@ -16,6 +16,7 @@ use crate::report::at;
 use crate::step::Step;
 use crate::sys::fds::borrow;
 use crate::sys::fork::exit_now;
+use crate::sys::program;
 use crate::sys::python::{self, Names};
 use crate::sys::summon::{Summoned, Summoner};
 use crate::warm::{NAMESPACES, SUMMONS_BYTES, Said, Setup};
@@ -27,6 +28,10 @@ const LONGEST_REASON: usize = 500;
 
 /// Imports what is asked for and rehearses a job, so that the pages which that writes are written here once.
 const PREPARE: &std::ffi::CStr = include_cstr!("prepare.py");
+/// What the interpreter's own main function sets in `__main__`.
+pub(crate) const MAIN: &std::ffi::CStr = include_cstr!("main.py");
+/// Run after all of the program.
+pub(crate) const END: &std::ffi::CStr = include_cstr!("end.py");
 
 /// Serves summonses. Returns in a job's process.
 pub(crate) fn serve() {
@@ -113,9 +118,13 @@ fn prepare(setup: &Setup) -> Result<(Summoner, String), String> {
             reason => reason,
         });
     }
+    names.keep(c"kept").ok_or("nothing was imported")?;
     python::unfreeze_main();
     let modules = names.get(c"modules").ok_or("out of memory")?;
     let modules = String::from_utf8(modules).map_err(|_| "a module's name is no text")?;
+    if !program::watch_the_end() {
+        return Err("a preloaded module's audit hook has an objection".to_owned());
+    }
     let summoner = Summoner::new().map_err(|error| format!("mapping stacks: {error}"))?;
     Ok((summoner, modules))
 }

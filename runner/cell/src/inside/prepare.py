@@ -23,6 +23,8 @@ try:
     for _name in set(_sys.modules) - _asked:
         del _sys.modules[_name]
     modules = "\n".join({_name.partition(".")[0] for _name in _sys.modules}).encode()
+    # All of these but the three that the end of a program is about.
+    kept = tuple((_name, _module) for _name, _module in _sys.modules.items() if _name not in ("__main__", "sys", "builtins"))
     _gc.collect()
     _gc.freeze()
 except BaseException as _error:

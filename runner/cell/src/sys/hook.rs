@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fds;
+use crate::inside::{END, MAIN};
 use crate::warm::{DESCRIPTORS, PRELOAD_VARIABLE, PROGRAM_VARIABLE};
 
 type Open = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut c_void;
@@ -63,7 +64,24 @@ pub(crate) unsafe extern "C" fn fopen64(path: *const c_char, mode: *const c_char
     {
         WAITING.store(false, Ordering::Relaxed);
         super::python::locked(crate::inside::serve);
+        // SAFETY: passes on what the caller promised; the stream that it gives is used by nobody else.
+        return unsafe {
+            let file = real(path, mode);
+            if !file.is_null() {
+                super::python::locked(|| super::program::run(file, asked, MAIN, END));
+            }
+            file
+        };
     }
+    // SAFETY: passes on what the caller promised.
+    unsafe { real(path, mode) }
+}
+
+/// The C library's own.
+///
+/// # Safety
+/// As fopen(3).
+unsafe fn real(path: *const c_char, mode: *const c_char) -> *mut c_void {
     let real = REAL.get_or_init(|| {
         // SAFETY: dlsym(3) gives the next definition of the symbol, the C library's, whose type this is.
         unsafe {

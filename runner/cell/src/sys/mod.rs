@@ -20,6 +20,8 @@ pub(crate) mod landlock;
 pub(crate) mod mount;
 pub(crate) mod page;
 #[cfg(feature = "inside")]
+pub(crate) mod program;
+#[cfg(feature = "inside")]
 pub(crate) mod python;
 pub(crate) mod seccomp;
 pub(crate) mod signals;

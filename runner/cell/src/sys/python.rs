@@ -5,9 +5,10 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// `Py_file_input` of compile.h: a source of many statements.
-const FILE_INPUT: c_int = 257;
+pub(super) const FILE_INPUT: c_int = 257;
 
 unsafe extern "C" {
     fn PyGILState_Ensure() -> c_int;
@@ -35,6 +36,7 @@ unsafe extern "C" {
     fn PyModule_GetDict(module: *mut c_void) -> *mut c_void;
     fn PyObject_GC_Track(object: *mut c_void);
     fn PyObject_GC_UnTrack(object: *mut c_void);
+    fn Py_IncRef(object: *mut c_void);
     fn Py_DecRef(object: *mut c_void);
     fn PyErr_Clear();
 }
@@ -67,6 +69,9 @@ pub(crate) fn after_fork_child() {
     unsafe { PyOS_AfterFork_Child() };
 }
 
+/// What is kept for ever.
+static KEPT: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+
 /// The global names of some source that is run.
 pub(crate) struct Names(NonNull<c_void>);
 
@@ -90,6 +95,17 @@ impl Names {
         (set == 0).then_some(())
     }
 
+    /// Gives `name` an object for a value.
+    ///
+    /// # Safety
+    /// `object` is a reference that lives as long as the call.
+    pub(super) unsafe fn lend(&self, name: &CStr, object: *mut c_void) {
+        // SAFETY: the dictionary takes a reference of its own.
+        if unsafe { PyDict_SetItemString(self.0.as_ptr(), name.as_ptr(), object) } != 0 {
+            forget_error();
+        }
+    }
+
     /// The bytes object that is called so.
     pub(crate) fn get(&self, name: &CStr) -> Option<Vec<u8>> {
         // SAFETY: returns a borrowed reference or null; the dictionary keeps it alive below.
@@ -103,6 +119,27 @@ impl Names {
         let size = usize::try_from(size).ok()?;
         // SAFETY: the object's own buffer of `size` bytes, unchanged while it is copied.
         Some(unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), size) }.to_vec())
+    }
+
+    /// Keeps an object for ever, to be lent again by [`Names::lend_kept`].
+    pub(crate) fn keep(&self, name: &CStr) -> Option<()> {
+        // SAFETY: a borrowed reference, of which one of our own is made.
+        let object = NonNull::new(unsafe {
+            let object = PyDict_GetItemString(self.0.as_ptr(), name.as_ptr());
+            Py_IncRef(object);
+            object
+        })?;
+        KEPT.store(object.as_ptr(), Ordering::Relaxed);
+        Some(())
+    }
+
+    /// Gives `name` what was kept.
+    pub(super) fn lend_kept(&self, name: &CStr) {
+        let object = KEPT.load(Ordering::Relaxed);
+        if !object.is_null() {
+            // SAFETY: the reference that was kept.
+            unsafe { self.lend(name, object) };
+        }
     }
 
     /// Runs `source`; whether it came to its end without an exception.
@@ -155,7 +192,7 @@ pub(crate) fn unfreeze_main() {
     forget_error();
 }
 
-fn forget_error() {
+pub(super) fn forget_error() {
     // SAFETY: the thread holds the interpreter's lock (module rule).
     unsafe { PyErr_Clear() };
 }
