@@ -8,6 +8,7 @@ mod client;
 mod files;
 mod run;
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -137,7 +138,7 @@ pub(crate) struct Cells {
     line: Line,
     layers: Vec<Layer>,
     permits: Semaphore,
-    free: Mutex<Vec<u16>>,
+    free: Mutex<VecDeque<u16>>,
     tickets: AtomicU64,
     slots: u16,
     /// Jobs that came from a template, and those that could have and did not.
@@ -167,7 +168,7 @@ pub(crate) struct Slot<'a> {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         // Before the permit goes back, so that whoever gets that finds a number.
-        self.cells.free().push(self.number);
+        self.cells.free().push_back(self.number);
     }
 }
 
@@ -182,7 +183,7 @@ impl Cells {
             line,
             layers,
             permits: Semaphore::new(usize::from(slots)),
-            free: Mutex::new((0..slots).rev().collect()),
+            free: Mutex::new((0..slots).collect()),
             tickets: AtomicU64::new(1),
             slots,
             warm: AtomicU64::new(0),
@@ -225,7 +226,8 @@ impl Cells {
             () = registration.cancelled() => return Err(NoSlot::Cancelled),
             permit = self.permits.acquire() => permit.map_err(|_| NoSlot::Stopping)?,
         };
-        let number = self.free().pop().ok_or(NoSlot::Stopping)?;
+        // The one that has been free the longest: what is kept ready in it has had the most time.
+        let number = self.free().pop_front().ok_or(NoSlot::Stopping)?;
         Ok(Slot {
             number,
             cells: self,
@@ -233,7 +235,7 @@ impl Cells {
         })
     }
 
-    fn free(&self) -> MutexGuard<'_, Vec<u16>> {
+    fn free(&self) -> MutexGuard<'_, VecDeque<u16>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,7 +1,7 @@
 //! Jobs, one a line on stdin, one after the other in one slot whose cells come from a template: prints for each its
 //! result and whether it was warm. The first line comes when the template is ready.
 //!
-//! `warm cold` does the same without templates.
+//! `warm cold` does the same without templates, `warm told` only runs a few cold jobs while a template is tried.
 
 use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
@@ -21,7 +21,12 @@ fn main() -> anyhow::Result<ExitCode> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
-    let cold = std::env::args().nth(1).as_deref() == Some("cold");
+    let mode = std::env::args().nth(1);
+    let cold = mode.as_deref() == Some("cold");
+    let ready_within = match mode.as_deref() {
+        Some("told") => Duration::from_secs(1),
+        _ => READY_WITHIN,
+    };
     let directory = std::env::var_os("GLOVEBOX_POLICIES");
     let catalog = Catalog::load(directory.as_deref().map(std::path::Path::new))?;
     let wanted = Wanted::Job(&Job::new("python"));
@@ -46,7 +51,7 @@ fn main() -> anyhow::Result<ExitCode> {
             std::iter::repeat_with(|| json!({"id": "first", "language": "python", "code": "pass"}));
         let mut lines = std::io::stdin().lock().lines();
         let is_ready = std::cell::Cell::new(ready);
-        let mut first = first.take_while(|_| !is_ready.get() && started.elapsed() < READY_WITHIN);
+        let mut first = first.take_while(|_| !is_ready.get() && started.elapsed() < ready_within);
         let bodies = std::iter::from_fn(|| match first.next() {
             Some(job) => Some(job.to_string().into_bytes()),
             None => lines.next().and_then(Result::ok).map(String::into_bytes),

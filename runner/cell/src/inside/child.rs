@@ -5,7 +5,8 @@
 //! descriptor of ours when it returns.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 
 use nix::sys::resource::{Resource, setrlimit};
@@ -20,7 +21,7 @@ use crate::enter::{Entry, Identity, errno, jail, write_files};
 use crate::protocol::{self, Launch};
 use crate::report::{Failure, Report, at};
 use crate::step::Step;
-use crate::sys::fds::{borrow, close_all_but};
+use crate::sys::fds::{borrow, close_all_but, own};
 use crate::sys::fork::exit_now;
 use crate::sys::page::SharedPage;
 use crate::sys::python::{self, Names};
@@ -36,11 +37,15 @@ const CHUNK: usize = 64 * 1024;
 
 /// Returns as the job.
 pub(super) fn become_job(setup: &Setup, call: Call) {
-    let order = call.order.as_raw_fd();
-    if let Err(failure) = try_become_job(setup, call) {
+    // Open until there is nothing left to tell.
+    let Call { order, .. } = &call;
+    let order = order.as_raw_fd();
+    let call = ManuallyDrop::new(call);
+    if let Err(failure) = try_become_job(setup, &call, borrow(order)) {
         tell(&borrow(order), failure);
         exit_now(127)
     }
+    drop(own(order));
 }
 
 /// Tells the warden what failed. If nobody is there to be told, the cell ends anyway.
@@ -52,34 +57,31 @@ pub(super) fn tell(order: &impl AsFd, failure: Failure) {
     protocol::send(order.as_fd(), &word, &[]).unwrap_or_default();
 }
 
-fn try_become_job(setup: &Setup, call: Call) -> Result<(), Failure> {
+/// What owns the descriptors of `call` is never dropped: all but one of them are closed by their numbers here.
+fn try_become_job(setup: &Setup, call: &Call, order: BorrowedFd<'_>) -> Result<(), Failure> {
     let failed = at(Step::Summon);
-    let listener = jailed(setup, &call)?;
+    let tell = |word| protocol::send(order, &word, &[]).map_err(|error| failed(errno(error)));
+    let listener = jailed(setup, call)?;
     // From here on under every layer.
     present(call.line.as_fd(), listener).map_err(&failed)?;
-    // Nothing else of the template's or of ours; what owns these numbers is forgotten.
-    let order = call.order.into_raw_fd();
-    std::mem::forget((call.namespaces, call.line, call.tasks));
-    close_all_but(&[0, 1, 2, order]).map_err(at(Step::Descriptors))?;
+    close_all_but(&[0, 1, 2, order.as_raw_fd()]).map_err(at(Step::Descriptors))?;
     python::after_fork_child();
     let names = Names::new().ok_or(failed(Errno::NOMEM))?;
     if !names.run(REHEARSE) {
         return Err(failed(Errno::CANCELED));
     }
-    let order = crate::sys::fds::own(order);
-    protocol::send(order.as_fd(), &Word::Ready, &[]).map_err(|error| failed(errno(error)))?;
-    let (launch, words) = settle(setup, &order)?;
-    drop(order);
+    tell(Word::Ready)?;
+    let (launch, words) = settle(setup, order)?;
     let args: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     let env: Vec<&[u8]> = launch.env.iter().map(|one| one.to_bytes()).collect();
     let given = names
         .set(c"args", &args.join(&0))
         .and_then(|()| names.set(c"argc", args.len().to_string().as_bytes()))
         .and_then(|()| names.set(c"env", &env.join(&0)));
-    match given.is_some() && names.run(BEGIN) {
-        true => Ok(()),
-        false => Err(failed(Errno::CANCELED)),
+    if given.is_none() || !names.run(BEGIN) {
+        return Err(failed(Errno::CANCELED));
     }
+    tell(Word::Begun)
 }
 
 /// Takes all steps of a cell's process; gives the number of the filter's listener.
@@ -127,7 +129,7 @@ fn jailed(setup: &Setup, call: &Call) -> Result<RawFd, Failure> {
 }
 
 /// Tells the cell's init where the listener is, and waits until it has it.
-fn present(line: std::os::fd::BorrowedFd<'_>, listener: RawFd) -> Result<(), Errno> {
+fn present(line: BorrowedFd<'_>, listener: RawFd) -> Result<(), Errno> {
     let pid = rustix::process::getpid().as_raw_pid();
     rustix::io::write(line, &pack(pid, listener))?;
     match rustix::io::read(line, &mut [0u8; 1])? {
@@ -138,10 +140,13 @@ fn present(line: std::os::fd::BorrowedFd<'_>, listener: RawFd) -> Result<(), Err
 
 /// Waits for the order, and sets up what of it is the job's own: streams, limits, files. Gives the launch and the
 /// arguments of the program.
-fn settle(setup: &Setup, line: &OwnedFd) -> Result<(Launch, Vec<Vec<u8>>), Failure> {
+fn settle(setup: &Setup, line: BorrowedFd<'_>) -> Result<(Launch, Vec<Vec<u8>>), Failure> {
     let failed = at(Step::Summon);
-    let Ok(Some((Order { launch_bytes }, beside))) = protocol::receive(line.as_fd()) else {
-        exit_now(0)
+    let (Order { launch_bytes }, beside) = match protocol::receive(line) {
+        Ok(Some(order)) => order,
+        // No job came, and the cell is being ended.
+        Ok(None) => exit_now(0),
+        Err(error) => return Err(failed(errno(error))),
     };
     let Ok([stdin, stdout, stderr, memfd]) = <[OwnedFd; 4]>::try_from(beside) else {
         return Err(failed(Errno::BADMSG));

@@ -36,6 +36,8 @@ pub(super) struct Cell {
     pub(super) line: Option<OwnedFd>,
     /// Whether a template gave it.
     pub(super) warm: bool,
+    /// Whether it got as far as its program; what started cold is seen in the report.
+    pub(super) begun: bool,
     pub(super) killed: Option<KillReason>,
     pub(super) disk_full: bool,
     pub(super) outputs: Option<(Vec<String>, u64, OwnedFd)>,
@@ -58,12 +60,20 @@ impl Cell {
             return;
         };
         self.line = None;
-        if let Some(Word::Failed { step, errno }) = said {
-            report.fail(Failure {
+        match said {
+            Some(Word::Begun) => self.begun = true,
+            Some(Word::Failed { step, errno }) => report.fail(Failure {
                 step,
                 errno: Errno::from_raw_os_error(errno),
-            });
+            }),
+            // It ended: whether that is its limits' work is seen when the cell has ended.
+            Some(Word::Ready) | None => {}
         }
+    }
+
+    /// A process from a template that ended before its program, for no reason that the job has given.
+    pub(super) fn was_lost(&self, sample: &Sample) -> bool {
+        !self.begun && self.killed.is_none() && sample.oom_kills == 0
     }
 
     pub(super) fn look_at_clock(&mut self, report: &Report) {

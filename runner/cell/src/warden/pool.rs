@@ -176,6 +176,9 @@ impl Pool {
             None | Some(Err(_)) => {
                 slot.discard();
                 slot.resting = clock::now() + nanos(PAUSE);
+                if let Some(template) = self.templates.iter_mut().find(|one| one.number == number) {
+                    template.failed();
+                }
             }
         }
         let pending = slot.pending.take()?;

@@ -157,6 +157,7 @@ impl Slot {
             own_program,
             line: None,
             warm: false,
+            begun: true,
             killed: None,
             disk_full: false,
             outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
@@ -366,6 +367,9 @@ impl Slot {
                 return Some(failed(ticket, failure));
             }
             cell.disk_full = true;
+        }
+        if cell.was_lost(&sample) && self.report.failure().is_none() {
+            return Some(failed(ticket, at(Step::Summon)(Errno::CHILD)));
         }
         let evidence = cell.evidence(&self.report, &sample);
         match cell.outputs.take() {

@@ -89,6 +89,7 @@ impl Slot {
                 standby.memory = self.group.sample().ok().map(|sample| sample.memory_peak);
                 Some(Ok(()))
             }
+            Some(Some(Word::Begun)) => Some(Err(at(Step::Summon)(Errno::BADMSG))),
             Some(Some(Word::Failed { step, errno })) => Some(Err(Failure {
                 step,
                 errno: Errno::from_raw_os_error(errno),
@@ -129,6 +130,7 @@ impl Slot {
             own_program: false,
             line: Some(standby.line),
             warm: true,
+            begun: false,
             killed: None,
             disk_full: false,
             outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),

@@ -32,6 +32,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// After one that ended.
 const AGAIN: Duration = Duration::from_millis(100);
+/// So many cells in a row that did not get ready, and their template is ended.
+const MOST_FAILURES: u32 = 3;
 /// What a template has of its own: besides itself there are the processes that give birth to a job's.
 const PROCESSES: u64 = 32;
 
@@ -46,6 +48,8 @@ pub(super) struct Template {
     pause: Duration,
     /// How many jobs were forked from it.
     forks: u32,
+    /// Cells that did not get ready, since the last that had a job.
+    failures: u32,
     /// The names of the modules that it has loaded.
     modules: HashSet<String>,
     /// When a job last wanted it.
@@ -76,6 +80,7 @@ impl Template {
             state: State::Absent(0),
             pause: FIRST_PAUSE,
             forks: 0,
+            failures: 0,
             modules: HashSet::new(),
             wanted: 0,
         }
@@ -119,9 +124,18 @@ impl Template {
         self.slot.memory()
     }
 
+    /// Notes a cell that did not get ready. One that gives none is ended.
+    pub(super) fn failed(&mut self) {
+        self.failures += 1;
+        if self.failures >= MOST_FAILURES {
+            self.end();
+        }
+    }
+
     /// Counts a job; one that has given enough of them is ended.
     pub(super) fn count(&mut self, warm: &Warm) {
         self.forks += 1;
+        self.failures = 0;
         if self.forks >= warm.forks {
             self.end();
         }
@@ -147,7 +161,7 @@ impl Template {
         }
         match self.try_start(blueprint, warm, library, host) {
             Ok(lines) => {
-                self.forks = 0;
+                (self.forks, self.failures) = (0, 0);
                 self.state = State::Starting(lines, clock::now());
                 None
             }

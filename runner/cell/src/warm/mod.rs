@@ -99,6 +99,8 @@ pub(crate) enum Said {
 pub(crate) enum Word {
     /// Jailed, and waiting for its order.
     Ready,
+    /// All that the order is about is done: the program is next.
+    Begun,
     /// A step failed. Nothing of a job has run.
     Failed { step: Step, errno: i32 },
 }
