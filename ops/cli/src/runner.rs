@@ -40,7 +40,8 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     let (languages, mut warden) =
         isolation::warden(catalog, &Wanted::Everything, slots, &args.isolation)?;
     warden.warm = WarmConfig {
-        library: (args.warm_memory > 0).then_some(glovebox_inside::LIBRARY),
+        library: Some(glovebox_inside::LIBRARY)
+            .filter(|library| args.warm_memory > 0 && !library.is_empty()),
         memory: args.warm_memory,
     };
     let name = args.name.clone().unwrap_or_else(default_name);

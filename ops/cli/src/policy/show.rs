@@ -87,6 +87,7 @@ impl Page {
         self.line("open files", &profile.open_files.to_string());
         self.line("cpus", &profile.cpus.to_string());
         self.line("environment", &variables(&profile.env));
+        self.line("warm", &warmth(profile));
         self.heading("Limits");
         self.line("  default", &limits(&profile.defaults));
         self.line("  ceiling", &limits(&profile.ceilings));
@@ -207,6 +208,25 @@ fn shown(command: &[String]) -> String {
 fn variables(env: &BTreeMap<String, String>) -> String {
     let pairs = env.iter().map(|(name, value)| format!("{name}={value}"));
     pairs.collect::<Vec<_>>().join(" ")
+}
+
+/// What is kept warm, or that nothing is.
+fn warmth(profile: &Profile) -> String {
+    let Some(warm) = &profile.warm else {
+        return "no: each job starts its interpreter".to_owned();
+    };
+    let environments = warm.environments.iter();
+    let environments =
+        environments.map(|(name, modules)| format!("; {name}: {}", modules.join(" ")));
+    format!(
+        "from {} to {} ready, {} jobs a template; imports {}{}; but cold with {}",
+        warm.min,
+        warm.max,
+        warm.forks,
+        warm.preload.join(" "),
+        environments.collect::<String>(),
+        warm.start_env.join(" "),
+    )
 }
 
 fn limits(limits: &Limits) -> String {

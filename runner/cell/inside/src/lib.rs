@@ -3,5 +3,5 @@
 //!
 //! Nothing but its bytes is here. Must never hold anything of a host or of a job.
 
-/// The shared object.
+/// The shared object; empty where this program is built for another C library than interpreters are.
 pub const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/inside.so"));
