@@ -59,11 +59,33 @@ impl Process {
         let mut open = self.children()?;
         while let Some(process) = open.pop() {
             match process.children()? {
-                none if none.is_empty() => leaves.push(process),
+                none if none.is_empty() => {
+                    leaves.extend(Some(process).filter(|one| !one.is_ours()))
+                }
                 more => open.extend(more),
             }
         }
         Ok(leaves)
+    }
+
+    /// All that come from it and are called so.
+    ///
+    /// # Errors
+    ///
+    /// When /proc cannot be read.
+    pub fn called(self, name: &str) -> anyhow::Result<Vec<Process>> {
+        let mut found = Vec::new();
+        let mut open = self.children()?;
+        while let Some(process) = open.pop() {
+            open.extend(process.children()?);
+            found.extend(Some(process).filter(|one| one.name().is_ok_and(|own| own == name)));
+        }
+        Ok(found)
+    }
+
+    /// Whether its name says that it runs no job: a template, a cell that waits for a job, or what makes those.
+    fn is_ours(self) -> bool {
+        self.name().is_ok_and(|name| name.starts_with("glovebox-"))
     }
 
     /// Whether it runs. One that ended and was not reaped does not.

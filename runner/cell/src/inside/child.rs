@@ -4,6 +4,7 @@
 //! After the jail all that is done here is done under the job's own filter, uid and limits. Must never keep a
 //! descriptor of ours when it returns.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -29,14 +30,14 @@ use crate::warden::{Rlimit, check_files, read_launch, rlimits};
 use crate::warm::{Order, Setup, Word, pack};
 
 /// Run once jailed, before the order comes: touches what a program's start will touch.
-const REHEARSE: &std::ffi::CStr = include_cstr!("rehearse.py");
+const REHEARSE: &CStr = include_cstr!("rehearse.py");
 /// Run when the order has come: arguments, environment, randomness.
-const BEGIN: &std::ffi::CStr = include_cstr!("begin.py");
+const BEGIN: &CStr = include_cstr!("begin.py");
 /// Copied at one time.
 const CHUNK: usize = 64 * 1024;
 
 /// Returns as the job.
-pub(super) fn become_job(setup: &Setup, call: Call) {
+pub(super) fn become_job(setup: &Setup, call: Call, name: &CStr) {
     // Open until there is nothing left to tell.
     let Call { order, .. } = &call;
     let order = order.as_raw_fd();
@@ -46,6 +47,7 @@ pub(super) fn become_job(setup: &Setup, call: Call) {
         exit_now(127)
     }
     drop(own(order));
+    rustix::thread::set_name(name).unwrap_or_default();
 }
 
 /// Tells the warden what failed. If nobody is there to be told, the cell ends anyway.
@@ -70,6 +72,7 @@ fn try_become_job(setup: &Setup, call: &Call, order: BorrowedFd<'_>) -> Result<(
     if !names.run(REHEARSE) {
         return Err(failed(Errno::CANCELED));
     }
+    rustix::thread::set_name(c"glovebox-ready").unwrap_or_default();
     tell(Word::Ready)?;
     let (launch, words) = settle(setup, order)?;
     let args: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();

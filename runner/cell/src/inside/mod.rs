@@ -39,6 +39,9 @@ pub(crate) fn serve() {
     let Ok(Some((setup, _))) = protocol::receive::<Setup>(control) else {
         exit_now(1)
     };
+    // For whoever looks at the host's processes; a job has the name back.
+    let name = rustix::thread::name().unwrap_or_default();
+    rustix::thread::set_name(c"glovebox-warm").unwrap_or_default();
     let (summoner, modules) = match prepare(&setup) {
         Ok(made) => made,
         Err(mut reason) => {
@@ -65,7 +68,7 @@ pub(crate) fn serve() {
             .collect();
         python::before_fork();
         match summoner.summon(&namespaces) {
-            Summoned::Child => return child::become_job(&setup, call),
+            Summoned::Child => return child::become_job(&setup, call, &name),
             Summoned::Template(Ok(())) => python::after_fork_parent(),
             // The cell's init sees it, too: the other end of its line closes here.
             Summoned::Template(Err(error)) => {

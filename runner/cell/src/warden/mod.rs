@@ -48,8 +48,8 @@ use slot::{Pending, Slot};
 /// How often a running cell's counters are looked at. Between two looks a job can overrun its CPU
 /// limit by as much as this on each processor.
 const LOOK: Duration = Duration::from_millis(20);
-/// How often the pool is looked at while nothing runs.
-const IDLE: Duration = Duration::from_millis(500);
+/// How often the pool is looked at while nothing runs, if it waits for something.
+const IDLE: Duration = Duration::from_secs(1);
 /// How long a runner that has once said that it runs may be silent before its cells are ended.
 pub const SILENCE: Duration = Duration::from_secs(7);
 /// Exit code of a warden that could not go on.
@@ -253,7 +253,10 @@ impl Warden {
         let (look, idle) = (time(LOOK), time(IDLE));
         let timeout = match self.slots.iter().any(Slot::is_busy) {
             true => Some(&look),
-            false => self.pool.is_kept().then_some(&idle),
+            false => self
+                .pool
+                .has_plans(&self.slots, &self.blueprints)
+                .then_some(&idle),
         };
         match poll(&mut fds, timeout) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}

@@ -99,9 +99,19 @@ impl Pool {
         self.templates.iter().flat_map(Template::watched)
     }
 
-    /// Whether time alone may bring something to do.
-    pub(super) fn is_kept(&self) -> bool {
-        !self.templates.is_empty()
+    /// Whether time alone will bring something to do while nothing runs.
+    pub(super) fn has_plans(&self, slots: &[Slot], blueprints: &[Blueprint]) -> bool {
+        let now = clock::now();
+        slots.iter().any(|slot| slot.resting > now)
+            || self.templates.iter().any(|template| {
+                let blueprint = blueprints.get(usize::from(template.number));
+                let min = blueprint
+                    .and_then(|one| one.warm.as_ref())
+                    .map_or(0, |warm| warm.min);
+                let wanted = min > 0 || template.wanted > 0;
+                let fading = count(slots, template.number) > usize::from(min);
+                wanted && (template.is_absent() || min == 0) || fading
+            })
     }
 
     /// Starts the parcel's cell, warm if it can be.

@@ -95,6 +95,11 @@ impl Template {
         control.into_iter().chain(self.slot.watched())
     }
 
+    /// Whether there is none, nor is one on its way.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self.state, State::Absent(_))
+    }
+
     /// What it offers to a slot, if it can be used.
     pub(super) fn offer<'a>(&'a self, blueprint: &'a Blueprint) -> Option<Offer<'a>> {
         match &self.state {
