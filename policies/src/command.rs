@@ -7,7 +7,7 @@ use crate::document::Item;
 use crate::error::PolicyError;
 
 /// The file that is run.
-const ENTRYPOINT: &str = "{entrypoint}";
+pub(crate) const ENTRYPOINT: &str = "{entrypoint}";
 /// The same without its suffix.
 const STEM: &str = "{stem}";
 /// A word of its own: every file of the job with the entrypoint's suffix, the entrypoint first.

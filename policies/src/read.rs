@@ -83,6 +83,13 @@ pub(crate) fn profile(
     let version = section.need("version", "[\"/usr/bin/interpreter\", \"--version\"]")?;
     let read = |item: Item<'_>| Compile::read(&item.section()?, groups);
     let syscalls = whole.syscalls(&section.place())?;
+    let run = command::command(&run, holds)?;
+    let mut commands = vec![run.as_slice()];
+    commands.extend(
+        environment
+            .iter()
+            .map(|one: &Environment| one.run.as_slice()),
+    );
     let warm = match section.get("warm") {
         Some(item) if compile.is_some() => {
             return Err(item.refuse(
@@ -90,7 +97,7 @@ pub(crate) fn profile(
                 "take the section out",
             ));
         }
-        Some(item) => Warm::read(&item.section()?, &syscalls)?,
+        Some(item) => Warm::read(&item.section()?, &commands, &syscalls)?,
         None => None,
     };
     Ok(Profile {
@@ -100,7 +107,7 @@ pub(crate) fn profile(
         suffixes: suffixes(&section, &source)?,
         source,
         version: command::command(&version, Holds::Nothing)?,
-        run: command::command(&run, holds)?,
+        run,
         compile: compile.map(read).transpose()?,
         package: text(
             &section,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::command;
 use crate::document::{Item, Section};
 use crate::error::PolicyError;
 use crate::syscalls::Syscalls;
@@ -46,9 +47,10 @@ const FORKS: std::ops::RangeInclusive<u64> = 1..=1_000_000;
 const MOST: u64 = 1000;
 
 impl Warm {
-    /// Reads the section; `None` if it says that there is nothing warm.
+    /// Reads the section; `None` if it says that there is nothing warm. `commands` are those that run a program.
     pub(crate) fn read(
         section: &Section<'_>,
+        commands: &[&[String]],
         syscalls: &Syscalls,
     ) -> Result<Option<Warm>, PolicyError> {
         section.only(&[
@@ -70,6 +72,14 @@ impl Warm {
                     "write \"fork\", or \"off\" to start every job's interpreter anew",
                 ));
             }
+        }
+        let ends_with_program =
+            |words: &&[String]| words.last().is_some_and(|word| word == command::ENTRYPOINT);
+        if !commands.iter().all(ends_with_program) {
+            return Err(mode.refuse(
+                "a command that does not end with the program can't be kept warm",
+                "write {entrypoint} as the last word of run, or mode = \"off\"",
+            ));
         }
         if let Some(call) = NEEDED
             .iter()

@@ -263,11 +263,4 @@ fn a_job_that_hides_a_module_starts_cold() {
         job["env"] = json!({ variable: "/work" });
         assert_eq!(line.run(&job).warm, warm, "{variable}");
     }
-    let mut job = json!({"id": "test", "language": "python", "entrypoint": "other.py"});
-    job["files"] = json!([{"path": "other.py", "content": "print(__file__)"}]);
-    let answer = line.run(&job);
-    assert_eq!(
-        (answer.warm, answer.result.stdout.as_str()),
-        (false, "/work/other.py\n")
-    );
 }

@@ -88,6 +88,13 @@ pub(crate) fn write(report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Prints figures as JSON.
+pub(crate) fn print(figures: &impl Serialize) -> anyhow::Result<std::process::ExitCode> {
+    let json = serde_json::to_string_pretty(figures)?;
+    writeln!(std::io::stdout(), "{json}")?;
+    Ok(std::process::ExitCode::SUCCESS)
+}
+
 fn markdown(report: &Report) -> anyhow::Result<String> {
     let mut text = String::new();
     writeln!(

@@ -43,7 +43,8 @@ pub struct Blueprint {
 /// What the template of warm cells is: an interpreter that has started, and that jobs are forked from.
 #[derive(Clone, Debug)]
 pub struct Warm {
-    /// The command that a warm job runs, without the job's own arguments; its last word is the program's file.
+    /// A command that a warm job runs, without arguments; its last word is the program's file, of which each job has its
+    /// own.
     pub argv: Vec<CString>,
     /// The environment that the template starts with, `NAME=value` each.
     pub env: Vec<CString>,
@@ -108,6 +109,13 @@ pub enum Refusal {
     Enosys,
     /// The cell is ended, and it is reported.
     Kill,
+}
+
+impl Warm {
+    /// The command without the program's file.
+    pub(crate) fn interpreter(&self) -> &[CString] {
+        self.argv.split_last().map_or(&[], |(_, words)| words)
+    }
 }
 
 impl Filter {

@@ -22,6 +22,8 @@ use crate::sys::fds;
 
 /// The most bytes that one packet has. Launches are longer and travel in a sealed memfd.
 const PACKET_BYTES: usize = 64 * 1024;
+/// The most bytes of a word between our own processes.
+const SHORT_BYTES: usize = 256;
 /// The most bytes of a launch without the contents of its files.
 pub(crate) const LAUNCH_BYTES: u64 = 4 * 1024 * 1024;
 /// Beside a launch there are stdin, stdout, stderr, the launch, and the pipe for output files; beside a summons are
@@ -194,8 +196,24 @@ pub fn send(
 pub fn receive<T: DeserializeOwned>(
     socket: BorrowedFd<'_>,
 ) -> nix::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut bytes = vec![0u8; PACKET_BYTES];
-    let (length, descriptors) = receive_raw(socket, &mut bytes)?;
+    receive_in(socket, &mut vec![0u8; PACKET_BYTES])
+}
+
+/// The same for words that are short: in a process that was just forked each page of a larger buffer is a fault.
+///
+/// # Errors
+/// As [`receive`]; `EBADMSG` for a longer one, too.
+pub(crate) fn receive_short<T: DeserializeOwned>(
+    socket: BorrowedFd<'_>,
+) -> nix::Result<Option<(T, Vec<OwnedFd>)>> {
+    receive_in(socket, &mut [0u8; SHORT_BYTES])
+}
+
+fn receive_in<T: DeserializeOwned>(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+) -> nix::Result<Option<(T, Vec<OwnedFd>)>> {
+    let (length, descriptors) = receive_raw(socket, bytes)?;
     if length == 0 {
         return Ok(None);
     }

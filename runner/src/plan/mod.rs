@@ -87,14 +87,14 @@ pub(crate) fn decide(job: &Job, languages: &Languages) -> Result<Plan, Rejection
     let (limits, output_bytes) = limits::decide(&job.limits, profile)?;
     let inputs = files::place(job, profile)?;
     let entrypoint = job.entrypoint.as_deref().unwrap_or(&profile.source);
-    let is_there = |file: &Input| file.path.as_bytes() == entrypoint.as_bytes();
-    if !inputs.iter().any(is_there) {
-        return Err(Rejection::new(
+    let is_there = |file: &&Input| file.path.as_bytes() == entrypoint.as_bytes();
+    let program = inputs.iter().find(is_there).ok_or_else(|| {
+        Rejection::new(
             "missing_entrypoint",
             format!("entrypoint: no file {entrypoint:?} is in the job"),
             "put it into `files`, or name another one in `entrypoint`",
-        ));
-    }
+        )
+    })?;
     let kind = Kind::Run {
         environment: environment.map(|one| one.name.clone()),
         proxy: gate.is_some(),
@@ -105,7 +105,7 @@ pub(crate) fn decide(job: &Job, languages: &Languages) -> Result<Plan, Rejection
     let own = variables(profile, environment.is_some(), gate.is_some());
     let env = merge([&own, &job.env])?;
     let name = environment.map(|one| one.name.as_str());
-    let warm = gate.is_none() && warm::is_possible(job, profile, entrypoint, &own);
+    let warm = gate.is_none() && warm::is_possible(job, profile, program, &own);
     Ok(Plan {
         profile: environment.map_or_else(
             || profile.name.clone(),

@@ -14,10 +14,13 @@ for _name, _value in _pairs:
     _posix.putenv(_name, _value)
     _environ._data[_name] = _value
 
-if argc != b"0":
-    _words = [_os.fsdecode(_word) for _word in args.split(b"\0")]
-    _sys.argv.extend(_words)
-    _sys.orig_argv.extend(_words)
+_argv = [_os.fsdecode(_word) for _word in argv.split(b"\0")]
+_sys.orig_argv[:] = _argv
+_sys.argv[:] = _argv[int(words):]
+# That of the template's own program, in the working folder. An interpreter that is told to does not put it there.
+_folder = _os.fsdecode(path).rpartition("/")[0]
+if _folder != "/work" and _sys.path[:1] == ["/work"]:
+    _sys.path[0] = _folder
 
 # What Python's own hooks after a fork do not reach (random is reseeded by one).
 _random = _sys.modules.get("numpy.random")

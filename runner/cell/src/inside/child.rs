@@ -4,7 +4,7 @@
 //! After the jail all that is done here is done under the job's own filter, uid and limits. Must never keep a
 //! descriptor of ours when it returns.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -18,7 +18,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use super::{Call, include_cstr, raw};
 use crate::blueprint::{Filter, Network, Without};
 use crate::cgroup::WayIn;
-use crate::enter::{Entry, Identity, errno, jail, write_files};
+use crate::enter::{Entry, Identity, WORK, errno, jail, write_files};
 use crate::protocol::{self, Launch};
 use crate::report::{Failure, Report, at};
 use crate::step::Step;
@@ -36,18 +36,23 @@ const BEGIN: &CStr = include_cstr!("begin.py");
 /// Copied at one time.
 const CHUNK: usize = 64 * 1024;
 
-/// Returns as the job.
-pub(super) fn become_job(setup: &Setup, call: Call, name: &CStr) {
+/// Returns as the job, with the path of its program.
+pub(super) fn become_job(setup: &Setup, filter: &Filter, call: Call, name: &CStr) -> CString {
     // Open until there is nothing left to tell.
     let Call { order, .. } = &call;
     let order = order.as_raw_fd();
     let call = ManuallyDrop::new(call);
-    if let Err(failure) = try_become_job(setup, &call, borrow(order)) {
-        tell(&borrow(order), failure);
-        exit_now(127)
+    match try_become_job(setup, filter, &call, borrow(order)) {
+        Ok(program) => {
+            drop(own(order));
+            rustix::thread::set_name(name).unwrap_or_default();
+            program
+        }
+        Err(failure) => {
+            tell(&borrow(order), failure);
+            exit_now(127)
+        }
     }
-    drop(own(order));
-    rustix::thread::set_name(name).unwrap_or_default();
 }
 
 /// Tells the warden what failed. If nobody is there to be told, the cell ends anyway.
@@ -60,10 +65,15 @@ pub(super) fn tell(order: &impl AsFd, failure: Failure) {
 }
 
 /// What owns the descriptors of `call` is never dropped: all but one of them are closed by their numbers here.
-fn try_become_job(setup: &Setup, call: &Call, order: BorrowedFd<'_>) -> Result<(), Failure> {
+fn try_become_job(
+    setup: &Setup,
+    filter: &Filter,
+    call: &Call,
+    order: BorrowedFd<'_>,
+) -> Result<CString, Failure> {
     let failed = at(Step::Summon);
     let tell = |word| protocol::send(order, &word, &[]).map_err(|error| failed(errno(error)));
-    let listener = jailed(setup, call)?;
+    let listener = jailed(setup, filter, call)?;
     // From here on under every layer.
     present(call.line.as_fd(), listener).map_err(&failed)?;
     close_all_but(&[0, 1, 2, order.as_raw_fd()]).map_err(at(Step::Descriptors))?;
@@ -74,28 +84,31 @@ fn try_become_job(setup: &Setup, call: &Call, order: BorrowedFd<'_>) -> Result<(
     }
     rustix::thread::set_name(c"glovebox-ready").unwrap_or_default();
     tell(Word::Ready)?;
-    let (launch, words) = settle(setup, order)?;
-    let args: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-    let env: Vec<&[u8]> = launch.env.iter().map(|one| one.to_bytes()).collect();
+    let launch = settle(setup, order)?;
+    // The last of the template's own words is the program's file; a job has its own in that place.
+    let own_words = usize::from(setup.words).saturating_sub(1);
+    let program = launch.argv.get(own_words).ok_or(failed(Errno::INVAL))?;
+    let path = [WORK.to_bytes(), b"/", program.to_bytes()].concat();
+    let joined = |words: &[CString]| {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.to_bytes()).collect();
+        words.join(&0)
+    };
     let given = names
-        .set(c"args", &args.join(&0))
-        .and_then(|()| names.set(c"argc", args.len().to_string().as_bytes()))
-        .and_then(|()| names.set(c"env", &env.join(&0)));
+        .set(c"argv", &joined(&launch.argv))
+        .and_then(|()| names.set(c"words", own_words.to_string().as_bytes()))
+        .and_then(|()| names.set(c"path", &path))
+        .and_then(|()| names.set(c"env", &joined(&launch.env)));
     if given.is_none() || !names.run(BEGIN) {
         return Err(failed(Errno::CANCELED));
     }
-    tell(Word::Begun)
+    let path = CString::new(path).map_err(|_| failed(Errno::INVAL))?;
+    tell(Word::Begun).map(|()| path)
 }
 
 /// Takes all steps of a cell's process; gives the number of the filter's listener.
-fn jailed(setup: &Setup, call: &Call) -> Result<RawFd, Failure> {
+fn jailed(setup: &Setup, filter: &Filter, call: &Call) -> Result<RawFd, Failure> {
     let report: SharedPage<Report> = SharedPage::new().map_err(at(Step::Summon))?;
     let way_in = WayIn::Tasks(raw(&call.tasks));
-    let filter = Filter {
-        program: setup.program(),
-        refusals: Vec::new(),
-        listens: true,
-    };
     let limits = rlimits::of(&setup.ceilings, setup.open_files, setup.cgroup);
     let entry = Entry {
         report: &report,
@@ -115,7 +128,7 @@ fn jailed(setup: &Setup, call: &Call) -> Result<RawFd, Failure> {
         },
         rlimits: &limits,
         way_in: &way_in,
-        filter: &filter,
+        filter,
         reaches: Network::Nothing,
         landlock_abi: setup.landlock_abi,
         exec_workdir: setup.exec_workdir,
@@ -141,11 +154,10 @@ fn present(line: BorrowedFd<'_>, listener: RawFd) -> Result<(), Errno> {
     }
 }
 
-/// Waits for the order, and sets up what of it is the job's own: streams, limits, files. Gives the launch and the
-/// arguments of the program.
-fn settle(setup: &Setup, line: BorrowedFd<'_>) -> Result<(Launch, Vec<Vec<u8>>), Failure> {
+/// Waits for the order, and sets up what of it is the job's own: streams, limits, files.
+fn settle(setup: &Setup, line: BorrowedFd<'_>) -> Result<Launch, Failure> {
     let failed = at(Step::Summon);
-    let (Order { launch_bytes }, beside) = match protocol::receive(line) {
+    let (Order { launch_bytes }, beside) = match protocol::receive_short(line) {
         Ok(Some(order)) => order,
         // No job came, and the cell is being ended.
         Ok(None) => exit_now(0),
@@ -175,9 +187,7 @@ fn settle(setup: &Setup, line: BorrowedFd<'_>) -> Result<(Launch, Vec<Vec<u8>>),
     write_files(&launch.files, launch_bytes, |target, offset, rest| {
         copy(&memfd, target, offset, rest)
     })?;
-    let words = launch.argv.iter().skip(usize::from(setup.words));
-    let words = words.map(|word| word.to_bytes().to_vec()).collect();
-    Ok((launch, words))
+    Ok(launch)
 }
 
 /// sendfile(2) is refused to jobs.

@@ -7,10 +7,12 @@
 
 mod child;
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
+use crate::blueprint::Filter;
 use crate::protocol;
 use crate::report::at;
 use crate::step::Step;
@@ -33,8 +35,8 @@ pub(crate) const MAIN: &std::ffi::CStr = include_cstr!("main.py");
 /// Run after all of the program.
 pub(crate) const END: &std::ffi::CStr = include_cstr!("end.py");
 
-/// Serves summonses. Returns in a job's process.
-pub(crate) fn serve() {
+/// Serves summonses. Returns in a job's process, with the path of its program.
+pub(crate) fn serve() -> CString {
     let control = borrow(CONTROL);
     let Ok(Some((setup, _))) = protocol::receive::<Setup>(control) else {
         exit_now(1)
@@ -49,6 +51,12 @@ pub(crate) fn serve() {
             protocol::send(control, &Said::Broken(reason), &[]).unwrap_or_default();
             exit_now(1)
         }
+    };
+    // Made once, for all children.
+    let filter = Filter {
+        program: setup.program(),
+        refusals: Vec::new(),
+        listens: true,
     };
     if protocol::send(control, &Said::Ready(modules), &[]).is_err() {
         exit_now(1)
@@ -68,7 +76,7 @@ pub(crate) fn serve() {
             .collect();
         python::before_fork();
         match summoner.summon(&namespaces) {
-            Summoned::Child => return child::become_job(&setup, call, &name),
+            Summoned::Child => return child::become_job(&setup, &filter, call, &name),
             Summoned::Template(Ok(())) => python::after_fork_parent(),
             // The cell's init sees it, too: the other end of its line closes here.
             Summoned::Template(Err(error)) => {

@@ -63,12 +63,13 @@ pub(crate) unsafe extern "C" fn fopen64(path: *const c_char, mode: *const c_char
             .is_some_and(|program| program.as_c_str() == asked)
     {
         WAITING.store(false, Ordering::Relaxed);
-        super::python::locked(crate::inside::serve);
-        // SAFETY: passes on what the caller promised; the stream that it gives is used by nobody else.
+        let mut program = CString::default();
+        super::python::locked(|| program = crate::inside::serve());
+        // SAFETY: another path in place of the caller's; the stream that it gives is used by nobody else.
         return unsafe {
-            let file = real(path, mode);
+            let file = real(program.as_ptr(), mode);
             if !file.is_null() {
-                super::python::locked(|| super::program::run(file, asked, MAIN, END));
+                super::python::locked(|| super::program::run(file, &program, MAIN, END));
             }
             file
         };

@@ -143,7 +143,7 @@ fn serve(site: &Site<'_>, rooms: &Rooms, socket: &OwnedFd) -> Result<(), Errno> 
             while matches!(wait(WaitOptions::NOHANG), Ok(Some(_))) {}
         }
         if order {
-            let (slot, beside) = protocol::receive::<u16>(socket.as_fd())
+            let (slot, beside) = protocol::receive_short::<u16>(socket.as_fd())
                 .map_err(enter::errno)?
                 .ok_or(Errno::PIPE)?;
             let answer = match bear(site, rooms, slot, &beside) {

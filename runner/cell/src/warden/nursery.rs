@@ -70,7 +70,7 @@ impl Nursery {
         let failed = at(Step::Clone);
         protocol::send(self.socket.as_fd(), &slot, beside).map_err(|error| failed(errno(error)))?;
         loop {
-            match protocol::receive(self.socket.as_fd()) {
+            match protocol::receive_short(self.socket.as_fd()) {
                 Ok(Some((Born::Alive, mut beside))) => {
                     return beside.pop().ok_or(failed(Errno::BADMSG));
                 }

@@ -129,7 +129,7 @@ impl Pool {
         let parcel = &pending.parcel;
         let Some((template, warm)) = self.template(number, blueprint).filter(|(template, warm)| {
             parcel.launch.warm
-                && parcel.image.begins_with(&warm.argv)
+                && parcel.image.begins_with(warm.interpreter())
                 && !template.is_hidden_by(&parcel.launch.files)
         }) else {
             return slot.launch(pending, blueprint, host);

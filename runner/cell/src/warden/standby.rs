@@ -177,7 +177,7 @@ fn wait_for(pidfd: &OwnedFd) {
 
 /// The next word on a line that does not block: none yet, one, or the end of it.
 pub(super) fn said(line: &OwnedFd) -> Option<Option<Word>> {
-    match protocol::receive(line.as_fd()) {
+    match protocol::receive_short(line.as_fd()) {
         Ok(Some((word, _))) => Some(Some(word)),
         Err(nix::Error::EAGAIN | nix::Error::EINTR) => None,
         Ok(None) | Err(_) => Some(None),
