@@ -15,7 +15,7 @@ use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::{Call, include_cstr, raw};
+use super::{Call, raw};
 use crate::blueprint::{Filter, Network, Without};
 use crate::cgroup::WayIn;
 use crate::enter::{Entry, Identity, WORK, errno, jail, write_files};
@@ -25,14 +25,14 @@ use crate::step::Step;
 use crate::sys::fds::{borrow, close_all_but, own};
 use crate::sys::fork::exit_now;
 use crate::sys::page::SharedPage;
-use crate::sys::python::{self, Names};
+use crate::sys::python::{self, Kept, Names};
 use crate::warden::{Rlimit, check_files, read_launch, rlimits};
 use crate::warm::{Order, Setup, Word, pack};
 
 /// Run once jailed, before the order comes: touches what a program's start will touch.
-const REHEARSE: &CStr = include_cstr!("rehearse.py");
+pub(super) static REHEARSE: Kept = Kept::new();
 /// Run when the order has come: arguments, environment, randomness.
-const BEGIN: &CStr = include_cstr!("begin.py");
+pub(super) static BEGIN: Kept = Kept::new();
 /// Copied at one time.
 const CHUNK: usize = 64 * 1024;
 
@@ -79,7 +79,7 @@ fn try_become_job(
     close_all_but(&[0, 1, 2, order.as_raw_fd()]).map_err(at(Step::Descriptors))?;
     python::after_fork_child();
     let names = Names::new().ok_or(failed(Errno::NOMEM))?;
-    if !names.run(REHEARSE) {
+    if !names.run_kept(&REHEARSE) {
         return Err(failed(Errno::CANCELED));
     }
     rustix::thread::set_name(c"glovebox-ready").unwrap_or_default();
@@ -98,7 +98,7 @@ fn try_become_job(
         .and_then(|()| names.set(c"words", own_words.to_string().as_bytes()))
         .and_then(|()| names.set(c"path", &path))
         .and_then(|()| names.set(c"env", &joined(&launch.env)));
-    if given.is_none() || !names.run(BEGIN) {
+    if given.is_none() || !names.run_kept(&BEGIN) {
         return Err(failed(Errno::CANCELED));
     }
     let path = CString::new(path).map_err(|_| failed(Errno::INVAL))?;

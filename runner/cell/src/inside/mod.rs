@@ -19,7 +19,7 @@ use crate::step::Step;
 use crate::sys::fds::borrow;
 use crate::sys::fork::exit_now;
 use crate::sys::program;
-use crate::sys::python::{self, Names};
+use crate::sys::python::{self, Kept, Names};
 use crate::sys::summon::{Summoned, Summoner};
 use crate::warm::{NAMESPACES, SUMMONS_BYTES, Said, Setup};
 
@@ -31,9 +31,16 @@ const LONGEST_REASON: usize = 500;
 /// Imports what is asked for and rehearses a job, so that the pages which that writes are written here once.
 const PREPARE: &std::ffi::CStr = include_cstr!("prepare.py");
 /// What the interpreter's own main function sets in `__main__`.
-pub(crate) const MAIN: &std::ffi::CStr = include_cstr!("main.py");
+pub(crate) static MAIN: Kept = Kept::new();
 /// Run after all of the program.
-pub(crate) const END: &std::ffi::CStr = include_cstr!("end.py");
+pub(crate) static END: Kept = Kept::new();
+/// The modules that are there before a program; and the names of the two that are left to the last, as they are and as
+/// they were before it.
+pub(crate) static MODULES: Kept = Kept::new();
+pub(crate) static SYS: Kept = Kept::new();
+pub(crate) static BUILTINS: Kept = Kept::new();
+pub(crate) static SYS_NAMES: Kept = Kept::new();
+pub(crate) static BUILTIN_NAMES: Kept = Kept::new();
 
 /// Serves summonses. Returns in a job's process, with the path of its program.
 pub(crate) fn serve() -> CString {
@@ -129,7 +136,24 @@ fn prepare(setup: &Setup) -> Result<(Summoner, String), String> {
             reason => reason,
         });
     }
-    names.keep(c"kept").ok_or("nothing was imported")?;
+    for (name, kept) in [
+        (c"kept", &MODULES),
+        (c"sys_dict", &SYS),
+        (c"builtins_dict", &BUILTINS),
+        (c"sys_names", &SYS_NAMES),
+        (c"builtin_names", &BUILTIN_NAMES),
+    ] {
+        names.keep(name, kept).ok_or("nothing was imported")?;
+    }
+    for (kept, source) in [
+        (&child::REHEARSE, include_cstr!("rehearse.py")),
+        (&child::BEGIN, include_cstr!("begin.py")),
+        (&MAIN, include_cstr!("main.py")),
+        (&END, include_cstr!("end.py")),
+    ] {
+        kept.compile(source)
+            .ok_or("what a child runs can't be compiled")?;
+    }
     python::unfreeze_main();
     let modules = names.get(c"modules").ok_or("out of memory")?;
     let modules = String::from_utf8(modules).map_err(|_| "a module's name is no text")?;

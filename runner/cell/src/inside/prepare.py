@@ -25,6 +25,10 @@ try:
     modules = "\n".join({_name.partition(".")[0] for _name in _sys.modules}).encode()
     # All of these but the three that the end of a program is about.
     kept = tuple((_name, _module) for _name, _module in _sys.modules.items() if _name not in ("__main__", "sys", "builtins"))
+    import builtins as _builtins
+
+    sys_dict, builtins_dict = _sys.__dict__, _builtins.__dict__
+    sys_names, builtin_names = dict(sys_dict), dict(builtins_dict)
     _gc.collect()
     _gc.freeze()
 except BaseException as _error:

@@ -10,7 +10,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fds;
-use crate::inside::{END, MAIN};
 use crate::warm::{DESCRIPTORS, PRELOAD_VARIABLE, PROGRAM_VARIABLE};
 
 type Open = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut c_void;
@@ -69,7 +68,7 @@ pub(crate) unsafe extern "C" fn fopen64(path: *const c_char, mode: *const c_char
         return unsafe {
             let file = real(program.as_ptr(), mode);
             if !file.is_null() {
-                super::python::locked(|| super::program::run(file, &program, MAIN, END));
+                super::python::locked(|| super::program::run(file, &program));
             }
             file
         };

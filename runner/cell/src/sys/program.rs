@@ -12,11 +12,13 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use super::python::{FILE_INPUT, Names, forget_error};
+use super::python::{FILE_INPUT, Kept, Names, forget_error};
+use crate::inside::{BUILTIN_NAMES, BUILTINS, END, MAIN, MODULES, SYS, SYS_NAMES};
 
 type AuditHook = unsafe extern "C" fn(*const c_char, *mut c_void, *mut c_void) -> c_int;
 
 unsafe extern "C" {
+    static mut _Py_NoneStruct: u8;
     static PyExc_SystemExit: *mut c_void;
     static PyExc_KeyboardInterrupt: *mut c_void;
     fn PySys_AddAuditHook(hook: AuditHook, data: *mut c_void) -> c_int;
@@ -53,6 +55,21 @@ unsafe extern "C" {
     fn PyModule_GetDict(module: *mut c_void) -> *mut c_void;
     fn PyDict_GetItemString(dict: *mut c_void, key: *const c_char) -> *mut c_void;
     fn PyDict_DelItemString(dict: *mut c_void, key: *const c_char) -> c_int;
+    fn PyDict_GetItem(dict: *mut c_void, key: *mut c_void) -> *mut c_void;
+    fn PyDict_Next(
+        dict: *mut c_void,
+        position: *mut isize,
+        key: *mut *mut c_void,
+        value: *mut *mut c_void,
+    ) -> c_int;
+    fn PyDict_SetItem(dict: *mut c_void, key: *mut c_void, value: *mut c_void) -> c_int;
+    fn PyCapsule_New(
+        pointer: *mut c_void,
+        name: *const c_char,
+        destructor: unsafe extern "C" fn(*mut c_void),
+    ) -> *mut c_void;
+    fn PySys_SetObject(name: *const c_char, object: *mut c_void) -> c_int;
+    fn Py_IncRef(object: *mut c_void);
     fn Py_DecRef(object: *mut c_void);
     fn Py_FinalizeEx() -> c_int;
 }
@@ -64,6 +81,9 @@ const NOT_ENDED: i32 = i32::MIN;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Something could not be raised while the interpreter took itself apart; its own exit code may depend on that.
 static ODD: AtomicBool = AtomicBool::new(false);
+
+/// Where the object lies that is destroyed when only `sys` and `builtins` are left: these two go last, `sys` first.
+const TRAP: &CStr = c"_glovebox";
 
 /// Exit code of an interpreter whose streams could not be flushed.
 const NOT_FLUSHED: c_int = 120;
@@ -114,13 +134,13 @@ fn exit(code: c_int) -> ! {
 ///
 /// # Safety
 /// `file` is a stream that was opened for reading at its beginning, and nobody else uses it.
-pub(crate) unsafe fn run(file: *mut c_void, path: &CStr, main: &CStr, end: &CStr) {
+pub(crate) unsafe fn run(file: *mut c_void, path: &CStr) {
     // SAFETY: the stream is the caller's promise.
     if !unsafe { is_text(file.cast()) } {
         return;
     }
     let Some(names) = Names::new() else { return };
-    if names.set(c"path", path.to_bytes()).is_none() || !names.run(main) {
+    if names.set(c"path", path.to_bytes()).is_none() || !names.run_kept(&MAIN) {
         return;
     }
     // SAFETY: `__main__` is kept by the interpreter, and its dictionary by it. The stream is closed by the call.
@@ -153,7 +173,7 @@ pub(crate) unsafe fn run(file: *mut c_void, path: &CStr, main: &CStr, end: &CStr
             None => wanted(&names),
         }
     };
-    finish(code, &names, end)
+    finish(code, &names)
 }
 
 /// Whether it begins as a source does; compiled code begins with a byte that no text has.
@@ -248,7 +268,7 @@ del ended
 }
 
 /// The end of the interpreter, as far as the program takes part in it.
-fn finish(code: c_int, names: &Names, end: &CStr) -> ! {
+fn finish(code: c_int, names: &Names) -> ! {
     // SAFETY: the modules' references are borrowed from the interpreter, or leaked on purpose: it ends.
     unsafe {
         let modules = PyImport_GetModuleDict();
@@ -262,10 +282,64 @@ fn finish(code: c_int, names: &Names, end: &CStr) -> ! {
         }
         forget_error();
     }
-    names.lend_kept(c"kept");
-    names.run(end);
+    names.lend_kept(c"kept", &MODULES);
+    names.run_kept(&END);
     CODE.store(code, Ordering::Relaxed);
+    lay_the_trap();
     // SAFETY: called once, by the thread with the interpreter's lock, after which nothing of the interpreter is used.
     let flushed = unsafe { Py_FinalizeEx() } == 0;
     exit(if flushed { code } else { NOT_FLUSHED })
+}
+
+/// Puts an object where the interpreter destroys it after all modules of the program, and before what it began with.
+fn lay_the_trap() {
+    // SAFETY: the capsule's pointer is never followed; `sys` takes a reference of its own.
+    unsafe {
+        let capsule = PyCapsule_New((&raw mut TRAPPED).cast(), TRAP.as_ptr(), trap);
+        if !capsule.is_null() {
+            PySys_SetObject(TRAP.as_ptr(), capsule);
+            Py_DecRef(capsule);
+        }
+    }
+    // Without it the interpreter comes to the last event.
+    forget_error();
+}
+
+/// Something that a capsule can point to.
+static mut TRAPPED: u8 = 0;
+
+/// Everything of the program's is gone but what it has hung onto `sys` and `builtins`.
+unsafe extern "C" fn trap(_: *mut c_void) {
+    let code = CODE.load(Ordering::Relaxed);
+    if code == NOT_ENDED || ODD.load(Ordering::Relaxed) {
+        return;
+    }
+    clear_but(&SYS, &SYS_NAMES);
+    clear_but(&BUILTINS, &BUILTIN_NAMES);
+    flush();
+    if !ODD.load(Ordering::Relaxed) {
+        exit(code);
+    }
+}
+
+/// Lets go of what is among a module's names and not its own, or not what was called so.
+fn clear_but(names: &Kept, own: &Kept) {
+    let (mut position, mut key, mut value) = (0, null_mut(), null_mut());
+    let mut others = Vec::new();
+    // SAFETY: the dictionary is alive until the interpreter is not; nothing is changed while it is gone through, and the
+    // references of keys are our own from then on.
+    unsafe {
+        let names = names.get();
+        while PyDict_Next(names, &raw mut position, &raw mut key, &raw mut value) != 0 {
+            if PyDict_GetItem(own.get(), key) != value {
+                Py_IncRef(key);
+                others.push(key);
+            }
+        }
+        for key in others {
+            PyDict_SetItem(names, key, (&raw mut _Py_NoneStruct).cast());
+            Py_DecRef(key);
+            forget_error();
+        }
+    }
 }

@@ -36,6 +36,9 @@ unsafe extern "C" {
     fn PyModule_GetDict(module: *mut c_void) -> *mut c_void;
     fn PyObject_GC_Track(object: *mut c_void);
     fn PyObject_GC_UnTrack(object: *mut c_void);
+    fn Py_CompileString(source: *const c_char, name: *const c_char, start: c_int) -> *mut c_void;
+    fn PyEval_EvalCode(code: *mut c_void, globals: *mut c_void, locals: *mut c_void)
+    -> *mut c_void;
     fn Py_IncRef(object: *mut c_void);
     fn Py_DecRef(object: *mut c_void);
     fn PyErr_Clear();
@@ -69,8 +72,34 @@ pub(crate) fn after_fork_child() {
     unsafe { PyOS_AfterFork_Child() };
 }
 
-/// What is kept for ever.
-static KEPT: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+/// An object that is kept for ever. What a template keeps its children have, without running anything for it.
+pub(crate) struct Kept(AtomicPtr<c_void>);
+
+impl Kept {
+    /// Nothing yet.
+    pub(crate) const fn new() -> Kept {
+        Kept(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    /// Keeps the code of `source`.
+    pub(crate) fn compile(&self, source: &CStr) -> Option<()> {
+        // SAFETY: two C strings; returns a new reference, which is kept, or null.
+        let code = unsafe { Py_CompileString(source.as_ptr(), c"glovebox".as_ptr(), FILE_INPUT) };
+        if code.is_null() {
+            forget_error();
+        }
+        self.set(code)
+    }
+
+    fn set(&self, object: *mut c_void) -> Option<()> {
+        self.0.store(object, Ordering::Relaxed);
+        (!object.is_null()).then_some(())
+    }
+
+    pub(super) fn get(&self) -> *mut c_void {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// The global names of some source that is run.
 pub(crate) struct Names(NonNull<c_void>);
@@ -121,25 +150,29 @@ impl Names {
         Some(unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), size) }.to_vec())
     }
 
-    /// Keeps an object for ever, to be lent again by [`Names::lend_kept`].
-    pub(crate) fn keep(&self, name: &CStr) -> Option<()> {
-        // SAFETY: a borrowed reference, of which one of our own is made.
-        let object = NonNull::new(unsafe {
+    /// Keeps the object that is called so.
+    pub(crate) fn keep(&self, name: &CStr, kept: &Kept) -> Option<()> {
+        // SAFETY: a borrowed reference or null, of which one of our own is made.
+        kept.set(unsafe {
             let object = PyDict_GetItemString(self.0.as_ptr(), name.as_ptr());
             Py_IncRef(object);
             object
-        })?;
-        KEPT.store(object.as_ptr(), Ordering::Relaxed);
-        Some(())
+        })
     }
 
-    /// Gives `name` what was kept.
-    pub(super) fn lend_kept(&self, name: &CStr) {
-        let object = KEPT.load(Ordering::Relaxed);
-        if !object.is_null() {
-            // SAFETY: the reference that was kept.
-            unsafe { self.lend(name, object) };
+    /// Gives `name` what is kept, if there is something.
+    pub(super) fn lend_kept(&self, name: &CStr, kept: &Kept) {
+        if !kept.get().is_null() {
+            // SAFETY: the reference that is kept.
+            unsafe { self.lend(name, kept.get()) };
         }
+    }
+
+    /// Runs code that is kept; whether it came to its end without an exception.
+    pub(crate) fn run_kept(&self, code: &Kept) -> bool {
+        let (code, names) = (code.get(), self.0.as_ptr());
+        // SAFETY: a code object, if it is there, and the dictionary serves for both kinds of names.
+        !code.is_null() && done(unsafe { PyEval_EvalCode(code, names, names) })
     }
 
     /// Runs `source`; whether it came to its end without an exception.
@@ -155,16 +188,21 @@ impl Names {
                 std::ptr::null_mut(),
             )
         };
-        match NonNull::new(result) {
-            Some(none) => {
-                // SAFETY: gives back the reference that the call returned.
-                unsafe { Py_DecRef(none.as_ptr()) };
-                true
-            }
-            None => {
-                forget_error();
-                false
-            }
+        done(result)
+    }
+}
+
+/// Whether something that was run returned; gives back what that was.
+fn done(result: *mut c_void) -> bool {
+    match NonNull::new(result) {
+        Some(none) => {
+            // SAFETY: gives back the reference that the call returned.
+            unsafe { Py_DecRef(none.as_ptr()) };
+            true
+        }
+        None => {
+            forget_error();
+            false
         }
     }
 }
