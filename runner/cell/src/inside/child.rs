@@ -15,7 +15,7 @@ use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::{Call, raw};
+use super::{Call, Ground, hot, raw};
 use crate::blueprint::{Filter, Network, Without};
 use crate::cgroup::WayIn;
 use crate::enter::{Entry, Identity, WORK, errno, jail, write_files};
@@ -37,12 +37,12 @@ pub(super) static BEGIN: Kept = Kept::new();
 const CHUNK: usize = 64 * 1024;
 
 /// Returns as the job, with the path of its program.
-pub(super) fn become_job(setup: &Setup, filter: &Filter, call: Call, name: &CStr) -> CString {
+pub(super) fn become_job(ground: &Ground<'_>, call: Call, name: &CStr) -> CString {
     // Open until there is nothing left to tell.
     let Call { order, .. } = &call;
     let order = order.as_raw_fd();
     let call = ManuallyDrop::new(call);
-    match try_become_job(setup, filter, &call, borrow(order)) {
+    match try_become_job(ground, &call, borrow(order)) {
         Ok(program) => {
             drop(own(order));
             rustix::thread::set_name(name).unwrap_or_default();
@@ -64,19 +64,34 @@ pub(super) fn tell(order: &impl AsFd, failure: Failure) {
     protocol::send(order.as_fd(), &word, &[]).unwrap_or_default();
 }
 
+/// In the child that is learned from, what comes before a program in all others.
+pub(super) fn rehearse(program: &CStr) -> Option<()> {
+    let names = Names::new()?;
+    for (name, value) in [
+        (c"argv", program),
+        (c"words", c"0"),
+        (c"path", program),
+        (c"env", c""),
+    ] {
+        names.set(name, value.to_bytes())?;
+    }
+    (names.run_kept(&REHEARSE) && names.run_kept(&BEGIN)).then_some(())
+}
+
 /// What owns the descriptors of `call` is never dropped: all but one of them are closed by their numbers here.
 fn try_become_job(
-    setup: &Setup,
-    filter: &Filter,
+    ground: &Ground<'_>,
     call: &Call,
     order: BorrowedFd<'_>,
 ) -> Result<CString, Failure> {
     let failed = at(Step::Summon);
+    let Ground { setup, filter, hot } = *ground;
     let tell = |word| protocol::send(order, &word, &[]).map_err(|error| failed(errno(error)));
     let listener = jailed(setup, filter, call)?;
     // From here on under every layer.
     present(call.line.as_fd(), listener).map_err(&failed)?;
     close_all_but(&[0, 1, 2, order.as_raw_fd()]).map_err(at(Step::Descriptors))?;
+    hot::copy(hot);
     python::after_fork_child();
     let names = Names::new().ok_or(failed(Errno::NOMEM))?;
     if !names.run_kept(&REHEARSE) {

@@ -6,8 +6,9 @@
 //! only, each of which is a job then. Must never run anything of a job, nor return in the template.
 
 mod child;
+pub(crate) mod hot;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -17,7 +18,7 @@ use crate::protocol;
 use crate::report::at;
 use crate::step::Step;
 use crate::sys::fds::borrow;
-use crate::sys::fork::exit_now;
+use crate::sys::fork::{Forked, exit_now, fork};
 use crate::sys::program;
 use crate::sys::python::{self, Kept, Names};
 use crate::sys::summon::{Summoned, Summoner};
@@ -29,7 +30,7 @@ const CONTROL: RawFd = 0;
 const LONGEST_REASON: usize = 500;
 
 /// Imports what is asked for and rehearses a job, so that the pages which that writes are written here once.
-const PREPARE: &std::ffi::CStr = include_cstr!("prepare.py");
+const PREPARE: &CStr = include_cstr!("prepare.py");
 /// What the interpreter's own main function sets in `__main__`.
 pub(crate) static MAIN: Kept = Kept::new();
 /// Run after all of the program.
@@ -42,8 +43,8 @@ pub(crate) static BUILTINS: Kept = Kept::new();
 pub(crate) static SYS_NAMES: Kept = Kept::new();
 pub(crate) static BUILTIN_NAMES: Kept = Kept::new();
 
-/// Serves summonses. Returns in a job's process, with the path of its program.
-pub(crate) fn serve() -> CString {
+/// Serves summonses. Returns in a job's process, with the path of its program; `own` is the template's.
+pub(crate) fn serve(own: &CStr) -> CString {
     let control = borrow(CONTROL);
     let Ok(Some((setup, _))) = protocol::receive::<Setup>(control) else {
         exit_now(1)
@@ -59,11 +60,20 @@ pub(crate) fn serve() -> CString {
             exit_now(1)
         }
     };
+    let hot = match rehearse(own) {
+        Rehearsed::Learned(hot) => hot,
+        Rehearsed::Child(program) => return program,
+    };
     // Made once, for all children.
     let filter = Filter {
         program: setup.program(),
         refusals: Vec::new(),
         listens: true,
+    };
+    let ground = Ground {
+        setup: &setup,
+        filter: &filter,
+        hot: &hot,
     };
     if protocol::send(control, &Said::Ready(modules), &[]).is_err() {
         exit_now(1)
@@ -83,13 +93,57 @@ pub(crate) fn serve() -> CString {
             .collect();
         python::before_fork();
         match summoner.summon(&namespaces) {
-            Summoned::Child => return child::become_job(&setup, &filter, call, &name),
+            Summoned::Child => return child::become_job(&ground, call, &name),
             Summoned::Template(Ok(())) => python::after_fork_parent(),
             // The cell's init sees it, too: the other end of its line closes here.
             Summoned::Template(Err(error)) => {
                 python::after_fork_parent();
                 child::tell(&call.order, at(Step::Summon)(error));
             }
+        }
+    }
+}
+
+/// What all children begin with.
+struct Ground<'a> {
+    setup: &'a Setup,
+    filter: &'a Filter,
+    hot: &'a [(u64, u64)],
+}
+
+/// What came of a rehearsal, in which process.
+enum Rehearsed {
+    Learned(Vec<(u64, u64)>),
+    Child(CString),
+}
+
+/// Runs the template's own program, an empty one, in a child to its end, and learns what that writes to.
+fn rehearse(own: &CStr) -> Rehearsed {
+    let Ok((read, write)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else {
+        return Rehearsed::Learned(Vec::new());
+    };
+    python::before_fork();
+    match fork(0, None) {
+        Ok(Forked::Child) => {
+            drop(read);
+            hot::watch(write);
+            python::after_fork_child();
+            child::rehearse(own).unwrap_or_else(|| exit_now(1));
+            Rehearsed::Child(own.to_owned())
+        }
+        Ok(Forked::Parent { pid, .. }) => {
+            drop(write);
+            python::after_fork_parent();
+            let hot = hot::learn(read);
+            // It has told all that it had to tell. ECHILD: it was reaped already.
+            while rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())
+                .is_err_and(|error| error == rustix::io::Errno::INTR)
+            {}
+            Rehearsed::Learned(hot)
+        }
+        Err(_) => {
+            python::after_fork_parent();
+            Rehearsed::Learned(Vec::new())
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) mod hook;
 pub(crate) mod image;
 pub(crate) mod interface;
 pub(crate) mod landlock;
+#[cfg(feature = "inside")]
+pub(crate) mod memory;
 pub(crate) mod mount;
 pub(crate) mod page;
 #[cfg(feature = "inside")]

@@ -118,6 +118,9 @@ unsafe extern "C" fn at_event(event: *const c_char, _: *mut c_void, _: *mut c_vo
 }
 
 fn exit(code: c_int) -> ! {
+    if crate::inside::hot::tell() {
+        super::fork::exit_now(0);
+    }
     if INTERRUPTED.load(Ordering::Relaxed) {
         // SAFETY: signal(2) and kill(2) take numbers.
         unsafe {
