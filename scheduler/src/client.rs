@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::listening::Listening;
 use crate::publisher::Publisher;
 use crate::store::Store;
 
@@ -19,15 +20,18 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(20);
 pub struct Client {
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
+    pub(crate) listening: Listening,
 }
 
 impl Client {
     /// A client of the RabbitMQ and the Redis with these URLs. Nothing is connected yet.
     #[must_use]
     pub fn new(amqp_url: impl Into<String>, redis_url: impl Into<String>) -> Self {
+        let redis_url = redis_url.into();
         Self {
             publisher: Publisher::new(amqp_url.into(), CONFIRM_WITHIN),
-            store: Store::new(redis_url.into()),
+            store: Store::new(redis_url.clone()),
+            listening: Listening::new(redis_url),
         }
     }
 

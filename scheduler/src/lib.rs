@@ -12,6 +12,7 @@ mod cancel;
 mod client;
 mod error;
 mod link;
+mod listening;
 mod mark;
 mod message;
 mod publisher;

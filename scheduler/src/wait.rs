@@ -7,15 +7,15 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use glovebox_broker::{BrokerError, Retry, Service, subscribe, without_password};
+use glovebox_broker::{BrokerError, Retry, Service, without_password};
 use glovebox_schemas::job::JobId;
-use glovebox_schemas::names::{done_channel, result_key, state_key};
+use glovebox_schemas::names::{result_key, state_key};
 use glovebox_schemas::result::JobResult;
 use tokio::time::{Instant, timeout};
 
 use crate::client::Client;
 use crate::error::ClientError;
+use crate::listening::Ear;
 use crate::store::Doing;
 
 /// A listening connection whose peer froze says nothing at all: this finds out.
@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// A look that takes this long is not answered any more.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// How a waiter's looks go.
+/// How a waiter's looks go, and its attempts to listen.
 #[derive(Default)]
 struct Look {
     /// When the one under way was begun.
@@ -71,7 +71,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`result`](Self::result), but Redis may fail in between: it is an
-    /// error only at the first look and when time is up.
+    /// error only at the first try and when time is up.
     pub async fn wait(
         &self,
         id: &JobId,
@@ -79,10 +79,8 @@ impl Client {
     ) -> Result<Option<JobResult>, ClientError> {
         let mut look = Look::default();
         let outcome = timeout(limit, async {
-            if let Some(result) = self.look(id, &mut look).await? {
-                return Ok(result);
-            }
-            self.listen_until_done(id, &mut look).await
+            let ear = self.ear(id, &mut look).await?;
+            self.listen_until_done(id, ear, &mut look).await
         })
         .await;
         match outcome {
@@ -101,6 +99,13 @@ impl Client {
         found
     }
 
+    async fn ear(&self, id: &JobId, look: &mut Look) -> Result<Ear, ClientError> {
+        look.begun = Some(Instant::now());
+        let ear = self.listening.listen(id).await;
+        look.begun = None;
+        ear
+    }
+
     /// A look that has waited for its answer for too long is why there is no result.
     fn silence(&self, begun: Option<Instant>) -> Option<ClientError> {
         let waited = begun?.elapsed();
@@ -116,11 +121,17 @@ impl Client {
     async fn listen_until_done(
         &self,
         id: &JobId,
+        ear: Ear,
         look: &mut Look,
     ) -> Result<JobResult, ClientError> {
         let mut retry = Retry::for_servers();
+        let mut ear = Ok(ear);
         loop {
-            let error = match self.listen(id, &mut retry, look).await {
+            let heard = match ear {
+                Ok(ear) => self.listen(id, ear, &mut retry, look).await,
+                Err(error) => Err(error),
+            };
+            let error = match heard {
                 Err(error) if error.is_temporary() => error,
                 outcome => return outcome,
             };
@@ -130,6 +141,7 @@ impl Client {
             if let Ok(Some(result)) = self.look(id, look).await {
                 return Ok(result);
             }
+            ear = self.ear(id, look).await;
         }
     }
 
@@ -137,27 +149,25 @@ impl Client {
     async fn listen(
         &self,
         id: &JobId,
+        mut ear: Ear,
         retry: &mut Retry,
         look: &mut Look,
     ) -> Result<JobResult, ClientError> {
-        let mut subscription = subscribe(&self.store.url, &done_channel(id))
-            .await
-            .map_err(ClientError::broker)?;
-        let mut messages = subscription.on_message();
+        let mut heard = true;
         loop {
             if let Some(result) = self.look(id, look).await? {
+                if !heard {
+                    self.listening.is_deaf(&ear);
+                }
                 return Ok(result);
             }
             retry.reset();
             look.trouble = None;
-            if let Ok(None) = timeout(LOOK_AGAIN, messages.next()).await {
-                return Err(ClientError::broker(BrokerError::Lost {
-                    service: Service::Redis,
-                    at: without_password(&self.store.url),
-                    doing: "waiting for a result",
-                    source: "the listening connection ended".into(),
-                }));
-            }
+            heard = match timeout(LOOK_AGAIN, ear.told()).await {
+                Ok(true) => true,
+                Ok(false) => return Err(self.listening.lost("the connection ended")),
+                Err(_) => false,
+            };
         }
     }
 }
