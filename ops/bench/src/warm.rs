@@ -64,6 +64,11 @@ async fn measure(slots: u16) -> anyhow::Result<Warm> {
     for process in ready()? {
         memory.push(process.memory_kib()?);
     }
+    if std::env::var_os("GB_ONLY").is_some() {
+        loop {
+            eprintln!("{:.0}", rate(2000, burst(&fleet, 2000).await?));
+        }
+    }
     let (mut bare, mut queued) = (Vec::new(), Vec::new());
     let (mut bare_rates, mut queued_rates) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -85,6 +85,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) summons: Option<Summons<'a>>,
     /// Whether this is about a process that was: it has a full bounding set, and another parent for a moment.
     pub(crate) summoned: bool,
+    /// Called once what this process uses counts against the job.
+    pub(crate) counted: &'a dyn Fn(),
     /// All descriptors above, sorted, without doubles; everything else is closed.
     pub(crate) keep: &'a [RawFd],
 }

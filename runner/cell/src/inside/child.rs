@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::{Call, Ground, hot, raw};
-use crate::blueprint::{Filter, Network, Without};
+use crate::blueprint::{Network, Without};
 use crate::cgroup::WayIn;
 use crate::enter::{Entry, Identity, WORK, errno, jail, write_files};
 use crate::protocol::{self, Launch};
@@ -85,18 +85,14 @@ fn try_become_job(
     order: BorrowedFd<'_>,
 ) -> Result<CString, Failure> {
     let failed = at(Step::Summon);
-    let Ground { setup, filter, hot } = *ground;
+    let setup = ground.setup;
     let tell = |word| protocol::send(order, &word, &[]).map_err(|error| failed(errno(error)));
-    let listener = jailed(setup, filter, call)?;
+    let listener = jailed(ground, call)?;
     // From here on under every layer.
     present(call.line.as_fd(), listener).map_err(&failed)?;
     close_all_but(&[0, 1, 2, order.as_raw_fd()]).map_err(at(Step::Descriptors))?;
-    hot::copy(hot);
     python::after_fork_child();
     let names = Names::new().ok_or(failed(Errno::NOMEM))?;
-    if !names.run_kept(&REHEARSE) {
-        return Err(failed(Errno::CANCELED));
-    }
     rustix::thread::set_name(c"glovebox-ready").unwrap_or_default();
     tell(Word::Ready)?;
     let launch = settle(setup, order)?;
@@ -121,7 +117,8 @@ fn try_become_job(
 }
 
 /// Takes all steps of a cell's process; gives the number of the filter's listener.
-fn jailed(setup: &Setup, filter: &Filter, call: &Call) -> Result<RawFd, Failure> {
+fn jailed(ground: &Ground<'_>, call: &Call) -> Result<RawFd, Failure> {
+    let Ground { setup, filter, hot } = *ground;
     let report: SharedPage<Report> = SharedPage::new().map_err(at(Step::Summon))?;
     let way_in = WayIn::Tasks(raw(&call.tasks));
     let limits = rlimits::of(&setup.ceilings, setup.open_files, setup.cgroup);
@@ -153,6 +150,7 @@ fn jailed(setup: &Setup, filter: &Filter, call: &Call) -> Result<RawFd, Failure>
         library: None,
         summons: None,
         summoned: true,
+        counted: &|| hot::touch(hot),
         keep: &[],
     };
     jail(&entry)?;

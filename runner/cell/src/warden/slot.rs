@@ -228,6 +228,7 @@ impl Slot {
             library,
             summons: None,
             summoned: false,
+            counted: &|| {},
             keep: &keep,
         };
         if let Some(inside) = template {
