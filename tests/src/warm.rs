@@ -2,7 +2,7 @@
 //!
 //! Must never take a cold cell for a warm one: each answer says which it was.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use glovebox_schemas::result::JobResult;
@@ -11,6 +11,8 @@ use serde_json::Value;
 /// Whether a line of jobs has a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
+    /// There may be one; it is not waited for.
+    Either,
     /// Every cell starts its interpreter.
     Cold,
     /// Cells come from a template.
@@ -48,10 +50,18 @@ impl Line {
     #[must_use]
     pub fn with(binary: &str, start: Start, variables: &[(&str, &str)]) -> Line {
         let mut child = Command::new(binary)
-            .args((start == Start::Cold).then_some("cold"))
+            .args(match start {
+                Start::Cold => Some("cold"),
+                Start::Either => Some("told"),
+                Start::Warm => None,
+            })
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(match start {
+                Start::Either => Stdio::piped(),
+                Start::Cold | Start::Warm => Stdio::inherit(),
+            })
             .spawn()
             .expect("the binary can be started");
         Line {
@@ -76,6 +86,19 @@ impl Line {
             document,
             warm: answer["warm"] == true,
         }
+    }
+
+    /// Ends it, and gives what it said of a template: a log that is short.
+    ///
+    /// # Panics
+    /// When it was not started with [`Start::Either`].
+    #[must_use]
+    pub fn told(mut self) -> String {
+        self.jobs = None;
+        let mut log = String::new();
+        let stderr = self.child.stderr.as_mut().expect("it is a pipe");
+        stderr.read_to_string(&mut log).expect("it is text");
+        log
     }
 
     /// The process id of the supervisor.

@@ -221,24 +221,6 @@ fn a_template_gives_so_many_jobs_and_no_more() {
 }
 
 #[test]
-fn what_can_not_be_preloaded_is_told_and_its_jobs_start_cold() {
-    for (module, wanted) in [
-        ("no_such_module", "No module named 'no_such_module'"),
-        ("antigravity.gravity", "not a package"),
-    ] {
-        let dir = policies(|text| text.replace("\"bisect\"", &format!("\"{module}\"")));
-        let output = std::process::Command::new(BINARY)
-            .arg("told")
-            .env("GLOVEBOX_POLICIES", dir.path())
-            .stdin(std::process::Stdio::null())
-            .output()
-            .unwrap();
-        let log = String::from_utf8_lossy(&output.stderr);
-        assert!(log.contains(wanted), "{log}");
-    }
-}
-
-#[test]
 fn a_job_that_hides_a_module_starts_cold() {
     let mut line = Line::start(BINARY, Start::Warm);
     for (path, warm) in [
@@ -257,6 +239,19 @@ fn a_job_that_hides_a_module_starts_cold() {
             "{path}: {:#}",
             answer.document
         );
+    }
+    // A program looks in its own folder.
+    for (path, warm) in [
+        ("own/json.py", false),
+        ("own/json/deep.py", false),
+        ("other/json.py", true),
+    ] {
+        let program = "import json\nprint(json.__file__)";
+        let job = json!({"id": "test", "language": "python", "entrypoint": "own/program.py", "files": [
+            {"path": "own/program.py", "content": program},
+            {"path": path, "content": "MINE = 1\n"},
+        ]});
+        assert_eq!(line.run(&job).warm, warm, "{path}");
     }
     for (variable, warm) in [("PYTHONPATH", false), ("LC_ALL", false), ("TOKEN", true)] {
         let mut job = python("print(1)");

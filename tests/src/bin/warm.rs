@@ -1,7 +1,7 @@
 //! Jobs, one a line on stdin, one after the other in one slot whose cells come from a template: prints for each its
 //! result and whether it was warm. The first line comes when the template is ready.
 //!
-//! `warm cold` does the same without templates, `warm told` only runs a few cold jobs while a template is tried.
+//! `warm cold` does the same without templates, `warm told` does not wait for a template for longer than a second.
 
 use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
@@ -46,23 +46,24 @@ fn main() -> anyhow::Result<ExitCode> {
             let mut out = std::io::stdout().lock();
             writeln!(out, "{value}").and_then(|()| out.flush())
         };
-        let (mut ready, started) = (cold, Instant::now());
+        let (is_ready, started) = (std::cell::Cell::new(cold), Instant::now());
         let first =
             std::iter::repeat_with(|| json!({"id": "first", "language": "python", "code": "pass"}));
         let mut lines = std::io::stdin().lock().lines();
-        let is_ready = std::cell::Cell::new(ready);
         let mut first = first.take_while(|_| !is_ready.get() && started.elapsed() < ready_within);
         let bodies = std::iter::from_fn(|| match first.next() {
             Some(job) => Some(job.to_string().into_bytes()),
-            None => lines.next().and_then(Result::ok).map(String::into_bytes),
+            None => {
+                is_ready.set(true);
+                lines.next().and_then(Result::ok).map(String::into_bytes)
+            }
         });
         let ran = run_each(link, languages, bodies, |result, warm| {
-            if ready {
+            if is_ready.get() {
                 let document: Value = serde_json::from_slice(&result.to_json()).unwrap_or_default();
                 print(&json!({"warm": warm, "result": document})).unwrap_or_default();
-            } else if warm {
-                ready = true;
-                is_ready.set(true);
+            } else {
+                is_ready.set(warm);
             }
         });
         match ran {

@@ -130,7 +130,10 @@ impl Pool {
         let Some((template, warm)) = self.template(number, blueprint).filter(|(template, warm)| {
             parcel.launch.warm
                 && parcel.image.begins_with(warm.interpreter())
-                && !template.is_hidden_by(&parcel.launch.files)
+                && !template.is_hidden_by(
+                    &parcel.launch.files,
+                    parcel.image.word(warm.interpreter().len()),
+                )
         }) else {
             return slot.launch(pending, blueprint, host);
         };
@@ -177,20 +180,43 @@ impl Pool {
         blueprints: &[Blueprint],
         host: &Host,
     ) -> Option<Event> {
+        if let (Some(failure), Some(number)) = (slot.lost.take(), slot.last) {
+            if let Some(template) = self.templates.iter_mut().find(|one| one.number == number) {
+                template.lost(failure);
+            }
+            return self.start_pending(slot, number, blueprints, host);
+        }
         let standby = slot.standby.as_ref()?;
         let (number, ready, since) = (standby.blueprint, standby.ready, standby.since);
         let late = !ready && clock::now().saturating_sub(since) > nanos(PATIENCE);
-        match slot.turn_standby() {
+        let template = self.templates.iter_mut().find(|one| one.number == number);
+        let failure = match slot.turn_standby() {
             None if !late => return None,
-            Some(Ok(())) => {}
-            None | Some(Err(_)) => {
+            None => Some(at(Step::Summon)(Errno::TIMEDOUT)),
+            Some(looked) => looked.err(),
+        };
+        match (failure, template) {
+            (None, Some(template)) => template.gave(),
+            (Some(failure), template) => {
                 slot.discard();
                 slot.resting = clock::now() + nanos(PAUSE);
-                if let Some(template) = self.templates.iter_mut().find(|one| one.number == number) {
-                    template.failed();
+                if let Some(template) = template {
+                    template.failed(since, failure);
                 }
             }
+            (None, None) => {}
         }
+        self.start_pending(slot, number, blueprints, host)
+    }
+
+    /// Starts the job that waits, in the slot's waiting cell if there is one. If it is to end, then now.
+    fn start_pending(
+        &mut self,
+        slot: &mut Slot,
+        number: u16,
+        blueprints: &[Blueprint],
+        host: &Host,
+    ) -> Option<Event> {
         let pending = slot.pending.take()?;
         let (ticket, killed) = (pending.ticket, pending.killed);
         let blueprint = blueprints.get(usize::from(number))?;
@@ -231,8 +257,7 @@ impl Pool {
                     events.extend(template.start(blueprint, library, host));
                 }
             } else if template.wanted > 0 {
-                template.wanted = 0;
-                template.end();
+                template.forget();
             }
         }
         events

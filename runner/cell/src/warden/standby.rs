@@ -12,7 +12,8 @@ use rustix::process::{Signal, pidfd_send_signal};
 use super::cell::Cell;
 use super::launch::Parcel;
 use super::nursery::Nursery;
-use super::slot::{Pending, Slot, cgroup_failed, lend_stdio};
+use super::slot::{Pending, Slot, cgroup_failed};
+use super::start::lend_stdio;
 use super::workspace;
 use crate::blueprint::Blueprint;
 use crate::enter;
@@ -102,8 +103,7 @@ impl Slot {
         }
     }
 
-    /// Gives the waiting cell its job.
-    /// Gives the job back if that fails.
+    /// Gives the waiting cell its job; gives it back if that fails.
     pub(super) fn order(&mut self, pending: Pending) -> Result<(), Box<Pending>> {
         let Some(standby) = self.standby.take() else {
             return Err(Box::new(pending));
@@ -112,28 +112,21 @@ impl Slot {
             self.standby = Some(standby);
             return Err(Box::new(pending));
         }
-        let Pending {
-            ticket,
-            parcel: Parcel {
-                launch, outputs, ..
-            },
-            launched,
-            ..
-        } = pending;
         self.cell = Some(Cell {
-            ticket,
+            ticket: pending.ticket,
             identity: self.identity,
             pidfd: standby.pidfd,
             workspace: standby.workspace,
-            limits: launch.limits,
-            launched,
+            limits: pending.parcel.launch.limits,
+            launched: pending.launched,
             own_program: false,
             line: Some(standby.line),
             warm: true,
             begun: false,
             killed: None,
             disk_full: false,
-            outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
+            outputs: None,
+            spare: Some(Box::new(pending)),
             collecting: None,
         });
         Ok(())
