@@ -6,7 +6,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use glovebox_schemas::result::JobResult;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::processes::Process;
 
 /// Whether a line of jobs has a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +103,44 @@ impl Line {
         log
     }
 
-    /// The process id of the supervisor.
+    /// Runs jobs, all of which succeed, until one is warm; how many were not.
+    ///
+    /// # Panics
+    /// When there is no template after many.
+    pub fn until_warm(&mut self) -> usize {
+        let job = json!({"id": "test", "language": "python", "code": "print(1)"});
+        let is_warm = |_: &usize| {
+            let answer = self.run(&job);
+            assert_eq!(answer.result.stdout, "1\n", "{:#}", answer.document);
+            answer.warm
+        };
+        (0..2000).find(is_warm).expect("there is a template again")
+    }
+
+    /// The template of this line.
     #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    pub fn template(&self) -> Option<Process> {
+        self.called("glovebox-warm").first().copied()
+    }
+
+    /// What waits for a job.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Process> {
+        self.called("glovebox-ready")
+    }
+
+    fn called(&self, name: &str) -> Vec<Process> {
+        let mut found = self.process().called(name).expect("/proc can be read");
+        // One that got another parent while we looked is seen with both.
+        found.sort_by_key(|process| process.0);
+        found.dedup();
+        found
+    }
+
+    /// The supervisor.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        Process(self.child.id().cast_signed())
     }
 }
 

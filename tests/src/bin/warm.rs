@@ -1,4 +1,5 @@
-//! Jobs, one a line on stdin, one after the other in one slot whose cells come from a template: prints for each its
+//! Jobs, one a line on stdin, one after the other, by turns in `WARM_SLOTS` slots (one), whose cells come from
+//! a template, within `WARM_MEMORY` bytes: prints for each its
 //! result and whether it was warm. The first line comes when the template is ready.
 //!
 //! `warm cold` does the same without templates, `warm told` does not wait for a template for longer than a second.
@@ -33,12 +34,12 @@ fn main() -> anyhow::Result<ExitCode> {
     let (languages, blueprints) = prepare(catalog, Vec::new(), &wanted)?;
     let config = WardenConfig {
         blueprints,
-        slots: 1,
+        slots: u16::try_from(variable("WARM_SLOTS", 1)?)?,
         uid_base: None,
         allow_missing: AllowMissing::default(),
         warm: WarmConfig {
             library: (!cold).then_some(glovebox_inside::LIBRARY),
-            memory: 1 << 30,
+            memory: variable("WARM_MEMORY", 1 << 30)?,
         },
     };
     let code = supervise(&config, move |link| {
@@ -80,4 +81,14 @@ fn main() -> anyhow::Result<ExitCode> {
         bail!("the runner ended with {code}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A number from the environment.
+fn variable(name: &str, otherwise: u64) -> anyhow::Result<u64> {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("{name} is no number: {text}")),
+        Err(_) => Ok(otherwise),
+    }
 }

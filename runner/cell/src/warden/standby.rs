@@ -12,6 +12,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use super::cell::Cell;
 use super::launch::Parcel;
 use super::nursery::Nursery;
+use super::pool::GUESS;
 use super::slot::{Pending, Slot, cgroup_failed};
 use super::start::lend_stdio;
 use super::workspace;
@@ -36,8 +37,15 @@ pub(super) struct Standby {
     pub(super) ready: bool,
     /// When it was begun.
     pub(super) since: u64,
-    /// Bytes of its own, once it is ready.
-    pub(super) memory: Option<u64>,
+    /// Bytes of its own, once it is ready and where there is a group that counts them.
+    memory: Option<u64>,
+}
+
+impl Standby {
+    /// Bytes that it takes of the pool's budget.
+    pub(super) fn needs(&self) -> u64 {
+        self.memory.unwrap_or(GUESS)
+    }
 }
 
 /// What a template offers to a slot.
@@ -87,7 +95,9 @@ impl Slot {
             Some(Some(Word::Ready)) => {
                 standby.ready = true;
                 // Only a measure for the budget: without it the guess stands.
-                standby.memory = self.group.sample().ok().map(|sample| sample.memory_peak);
+                let sample = self.group.sample().ok();
+                let memory = sample.map(|sample| sample.memory_peak);
+                standby.memory = memory.filter(|bytes| *bytes > 0);
                 Some(Ok(()))
             }
             Some(Some(Word::Begun)) => Some(Err(at(Step::Summon)(Errno::BADMSG))),
