@@ -2,7 +2,8 @@
 //!
 //! Must never take a cold cell for a warm one: each answer says which it was.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use glovebox_schemas::result::JobResult;
@@ -28,6 +29,8 @@ pub struct Line {
     /// `None` only while it is dropped.
     jobs: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    /// What it has said, for [`Start::Either`].
+    log: File,
 }
 
 /// What came of a job.
@@ -51,6 +54,7 @@ impl Line {
     /// The same with variables in the runner's own environment.
     #[must_use]
     pub fn with(binary: &str, start: Start, variables: &[(&str, &str)]) -> Line {
+        let log = tempfile::tempfile().expect("a file can be made");
         let mut child = Command::new(binary)
             .args(match start {
                 Start::Cold => Some("cold"),
@@ -61,7 +65,7 @@ impl Line {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(match start {
-                Start::Either => Stdio::piped(),
+                Start::Either => log.try_clone().expect("it is open").into(),
                 Start::Cold | Start::Warm => Stdio::inherit(),
             })
             .spawn()
@@ -70,6 +74,7 @@ impl Line {
             jobs: child.stdin.take(),
             answers: BufReader::new(child.stdout.take().expect("it is a pipe")),
             child,
+            log,
         }
     }
 
@@ -90,17 +95,18 @@ impl Line {
         }
     }
 
-    /// Ends it, and gives what it said of a template: a log that is short.
+    /// Ends it, and gives what it has said if it was started with [`Start::Either`].
     ///
     /// # Panics
-    /// When it was not started with [`Start::Either`].
+    /// When that is no text.
     #[must_use]
-    pub fn told(mut self) -> String {
-        self.jobs = None;
-        let mut log = String::new();
-        let stderr = self.child.stderr.as_mut().expect("it is a pipe");
-        stderr.read_to_string(&mut log).expect("it is text");
-        log
+    pub fn told(self) -> String {
+        let mut log = self.log.try_clone().expect("it is open");
+        drop(self);
+        let mut text = String::new();
+        log.rewind().expect("it is a file");
+        log.read_to_string(&mut text).expect("it is text");
+        text
     }
 
     /// Runs jobs, all of which succeed, until one is warm; how many were not.

@@ -1,5 +1,5 @@
 //! Jobs, one a line on stdin, one after the other, by turns in `WARM_SLOTS` slots (one), whose cells come from
-//! a template, within `WARM_MEMORY` bytes: prints for each its
+//! a template, within `WARM_MEMORY` bytes, of the profile `WARM_PROFILE`: prints for each its
 //! result and whether it was warm. The first line comes when the template is ready.
 //!
 //! `warm cold` does the same without templates, `warm told` does not wait for a template for longer than a second.
@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use glovebox_cell::{AllowMissing, WardenConfig, WarmConfig, supervise};
+use glovebox_environments::{Store, default_dir};
 use glovebox_policies::Catalog;
-use glovebox_runner::{Wanted, prepare, run_each};
+use glovebox_runner::{Environment, Wanted, prepare, run_each};
 use glovebox_schemas::job::Job;
 use serde_json::{Value, json};
 
@@ -30,8 +31,10 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     let directory = std::env::var_os("GLOVEBOX_POLICIES");
     let catalog = Catalog::load(directory.as_deref().map(std::path::Path::new))?;
-    let wanted = Wanted::Job(&Job::new("python"));
-    let (languages, blueprints) = prepare(catalog, Vec::new(), &wanted)?;
+    let mut job = Job::new("python");
+    job.profile = std::env::var("WARM_PROFILE").ok();
+    let profile = job.profile.clone();
+    let (languages, blueprints) = prepare(catalog, environments(&job)?, &Wanted::Job(&job))?;
     let config = WardenConfig {
         blueprints,
         slots: u16::try_from(variable("WARM_SLOTS", 1)?)?,
@@ -48,8 +51,9 @@ fn main() -> anyhow::Result<ExitCode> {
             writeln!(out, "{value}").and_then(|()| out.flush())
         };
         let (is_ready, started) = (std::cell::Cell::new(cold), Instant::now());
-        let first =
-            std::iter::repeat_with(|| json!({"id": "first", "language": "python", "code": "pass"}));
+        let first = std::iter::repeat_with(
+            || json!({"id": "first", "language": "python", "profile": profile, "code": "pass"}),
+        );
         let mut lines = std::io::stdin().lock().lines();
         let mut first = first.take_while(|_| !is_ready.get() && started.elapsed() < ready_within);
         let bodies = std::iter::from_fn(|| match first.next() {
@@ -81,6 +85,26 @@ fn main() -> anyhow::Result<ExitCode> {
         bail!("the runner ended with {code}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Those that are installed, if the job wants one.
+fn environments(job: &Job) -> anyhow::Result<Vec<Environment>> {
+    let (Some(_), Some(dir)) = (&job.profile, default_dir()) else {
+        return Ok(Vec::new());
+    };
+    let held = Store::open_if_present(&dir)?.map(|store| store.hold_all());
+    let installed = held.transpose()?.into_iter().flatten();
+    Ok(installed
+        .map(|(one, hold)| {
+            // Until this process ends.
+            std::mem::forget(hold);
+            Environment {
+                language: one.language,
+                name: one.name,
+                folder: one.folder,
+            }
+        })
+        .collect())
 }
 
 /// A number from the environment.
