@@ -237,22 +237,27 @@ fn wanted(names: &Names) -> c_int {
     }
     names.run(
         c"import sys as _sys
-_code = ended.code
+try:
+    _code = ended.code
+except BaseException:
+    _code = ended
 if _code is None:
     code = 0
 elif isinstance(_code, int):
-    code = int(_code) & 0xffffffff if -(1 << 63) <= int(_code) < 1 << 63 else 0xffffffff
+    code = int.__index__(_code)
+    code = code & 0xffffffff if -(1 << 63) <= code < 1 << 63 else 0xffffffff
 else:
     code = 1
-    _err = _sys.stderr
-    try:
-        _err.write(str(_code))
-    except BaseException:
-        pass
-    try:
-        _err.write('\\n')
-    except BaseException:
-        pass
+    _err = getattr(_sys, 'stderr', None)
+    if _err is None:
+        _err = open(2, 'w', closefd=False, errors='backslashreplace')
+    for _text in _code, '\\n':
+        try:
+            _err.write(str(_text))
+        except BaseException:
+            pass
+    if _err is not getattr(_sys, 'stderr', None):
+        _err.close()
 code = str(code).encode()
 del ended
 ",

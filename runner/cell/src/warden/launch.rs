@@ -98,6 +98,18 @@ impl Parcel {
     }
 }
 
+impl Parcel {
+    /// What is to be handed back: globs, how many bytes, and where to.
+    pub(super) fn outputs(self) -> Option<(Vec<String>, u64, OwnedFd)> {
+        let Launch {
+            outputs,
+            outputs_bytes,
+            ..
+        } = self.launch;
+        self.outputs.map(|pipe| (outputs, outputs_bytes, pipe))
+    }
+}
+
 fn work() -> &'static Path {
     Path::new(WORK.to_str().unwrap_or("/work"))
 }

@@ -17,6 +17,7 @@ pub(crate) mod rlimits;
 mod root;
 mod slot;
 mod standby;
+mod start;
 mod template;
 mod workspace;
 

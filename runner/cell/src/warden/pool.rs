@@ -15,6 +15,7 @@ use super::nurse::Site;
 use super::nursery::Nursery;
 use super::power::Power;
 use super::slot::{Host, Pending, Slot};
+use super::standby::Standby;
 use super::template::Template;
 use crate::blueprint::{Blueprint, Network, Warm};
 use crate::enter::Identity;
@@ -32,8 +33,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const RECENT: Duration = Duration::from_secs(60);
 /// A template without a `min` that nobody has asked for since then is ended.
 const FORGOTTEN: Duration = Duration::from_secs(600);
-/// What a waiting cell is taken to need before the first of its kind is there.
-const GUESS: u64 = 6 * 1024 * 1024;
+/// What a waiting cell is taken to need until that is known.
+pub(super) const GUESS: u64 = 6 * 1024 * 1024;
 
 /// The templates, and what may be kept of them.
 pub(super) struct Pool {
@@ -130,7 +131,10 @@ impl Pool {
         let Some((template, warm)) = self.template(number, blueprint).filter(|(template, warm)| {
             parcel.launch.warm
                 && parcel.image.begins_with(warm.interpreter())
-                && !template.is_hidden_by(&parcel.launch.files)
+                && !template.is_hidden_by(
+                    &parcel.launch.files,
+                    parcel.image.word(warm.interpreter().len()),
+                )
         }) else {
             return slot.launch(pending, blueprint, host);
         };
@@ -177,20 +181,43 @@ impl Pool {
         blueprints: &[Blueprint],
         host: &Host,
     ) -> Option<Event> {
+        if let (Some(failure), Some(number)) = (slot.lost.take(), slot.last) {
+            if let Some(template) = self.templates.iter_mut().find(|one| one.number == number) {
+                template.lost(failure);
+            }
+            return self.start_pending(slot, number, blueprints, host);
+        }
         let standby = slot.standby.as_ref()?;
         let (number, ready, since) = (standby.blueprint, standby.ready, standby.since);
         let late = !ready && clock::now().saturating_sub(since) > nanos(PATIENCE);
-        match slot.turn_standby() {
+        let template = self.templates.iter_mut().find(|one| one.number == number);
+        let failure = match slot.turn_standby() {
             None if !late => return None,
-            Some(Ok(())) => {}
-            None | Some(Err(_)) => {
+            None => Some(at(Step::Summon)(Errno::TIMEDOUT)),
+            Some(looked) => looked.err(),
+        };
+        match (failure, template) {
+            (None, Some(template)) => template.gave(),
+            (Some(failure), template) => {
                 slot.discard();
                 slot.resting = clock::now() + nanos(PAUSE);
-                if let Some(template) = self.templates.iter_mut().find(|one| one.number == number) {
-                    template.failed();
+                if let Some(template) = template {
+                    template.failed(since, failure);
                 }
             }
+            (None, None) => {}
         }
+        self.start_pending(slot, number, blueprints, host)
+    }
+
+    /// Starts the job that waits, in the slot's waiting cell if there is one. If it is to end, then now.
+    fn start_pending(
+        &mut self,
+        slot: &mut Slot,
+        number: u16,
+        blueprints: &[Blueprint],
+        host: &Host,
+    ) -> Option<Event> {
         let pending = slot.pending.take()?;
         let (ticket, killed) = (pending.ticket, pending.killed);
         let blueprint = blueprints.get(usize::from(number))?;
@@ -231,8 +258,7 @@ impl Pool {
                     events.extend(template.start(blueprint, library, host));
                 }
             } else if template.wanted > 0 {
-                template.wanted = 0;
-                template.end();
+                template.forget();
             }
         }
         events
@@ -240,6 +266,8 @@ impl Pool {
 
     /// Prepares cells in the slots that have none, and takes away what is not asked for any more.
     pub(super) fn fill(&mut self, slots: &mut [Slot], blueprints: &[Blueprint]) {
+        let waiting = slots.iter().filter_map(|slot| slot.standby.as_ref());
+        let mut used = self.used() + waiting.map(Standby::needs).sum::<u64>();
         for at in 0..slots.len() {
             let Some(slot) = slots.get(at).filter(|slot| slot.is_idle()) else {
                 continue;
@@ -251,61 +279,49 @@ impl Pool {
             let Some(blueprint) = blueprints.get(usize::from(number)) else {
                 continue;
             };
-            let count = count(slots, number);
-            let most = self.most(number, blueprint);
+            let (count, most) = (count(slots, number), self.most(number, blueprint));
             let Some(slot) = slots.get_mut(at) else {
                 continue;
             };
             if kept.is_some() {
-                if count > usize::from(most) {
+                if count > usize::from(most) || used > self.budget {
+                    used -= slot.standby.as_ref().map_or(0, Standby::needs);
                     slot.discard();
+                    slot.resting = clock::now() + nanos(PAUSE);
                 }
             } else if count < usize::from(most)
+                && used + GUESS <= self.budget
                 && let Some(offer) = self
                     .templates
                     .iter()
                     .find(|one| one.number == number)
                     .and_then(|template| template.offer(blueprint))
-                && slot.prepare(&offer).is_err()
             {
-                slot.resting = clock::now() + nanos(PAUSE);
+                match slot.prepare(&offer) {
+                    Ok(()) => used += GUESS,
+                    Err(_) => slot.resting = clock::now() + nanos(PAUSE),
+                }
             }
         }
-        self.keep_to_budget(slots);
     }
 
-    /// What the slot had last, or else the first kind of which there are too few.
+    /// What the slot had last, if there are too few of that, or else the first kind of which there are.
     fn choice(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint]) -> Option<u16> {
-        slot.last.or_else(|| {
-            let short = |template: &&Template| {
-                let blueprint = blueprints.get(usize::from(template.number));
-                blueprint.is_some_and(|blueprint| {
-                    count(slots, template.number)
-                        < usize::from(self.most(template.number, blueprint))
-                })
-            };
-            self.templates.iter().find(short).map(|one| one.number)
+        let is_short = |number: &u16| {
+            let blueprint = blueprints.get(usize::from(*number));
+            blueprint.is_some_and(|blueprint| {
+                count(slots, *number) < usize::from(self.most(*number, blueprint))
+            })
+        };
+        slot.last.filter(is_short).or_else(|| {
+            let mut kinds = self.templates.iter().map(|one| one.number);
+            kinds.find(is_short)
         })
     }
 
     /// Bytes that templates use.
     fn used(&mut self) -> u64 {
         self.templates.iter_mut().map(Template::memory).sum()
-    }
-
-    /// Takes cells away that wait beyond the budget.
-    fn keep_to_budget(&mut self, slots: &mut [Slot]) {
-        let mut used = self.used();
-        for slot in slots.iter_mut() {
-            let Some(standby) = &slot.standby else {
-                continue;
-            };
-            used += standby.memory.unwrap_or(GUESS);
-            if used > self.budget && slot.pending.is_none() {
-                slot.discard();
-                slot.resting = clock::now() + nanos(PAUSE);
-            }
-        }
     }
 
     /// How many of this kind may wait now.

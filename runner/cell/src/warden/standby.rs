@@ -12,7 +12,9 @@ use rustix::process::{Signal, pidfd_send_signal};
 use super::cell::Cell;
 use super::launch::Parcel;
 use super::nursery::Nursery;
-use super::slot::{Pending, Slot, cgroup_failed, lend_stdio};
+use super::pool::GUESS;
+use super::slot::{Pending, Slot, cgroup_failed};
+use super::start::lend_stdio;
 use super::workspace;
 use crate::blueprint::Blueprint;
 use crate::enter;
@@ -35,8 +37,15 @@ pub(super) struct Standby {
     pub(super) ready: bool,
     /// When it was begun.
     pub(super) since: u64,
-    /// Bytes of its own, once it is ready.
-    pub(super) memory: Option<u64>,
+    /// Bytes of its own, once it is ready and where there is a group that counts them.
+    memory: Option<u64>,
+}
+
+impl Standby {
+    /// Bytes that it takes of the pool's budget.
+    pub(super) fn needs(&self) -> u64 {
+        self.memory.unwrap_or(GUESS)
+    }
 }
 
 /// What a template offers to a slot.
@@ -86,7 +95,9 @@ impl Slot {
             Some(Some(Word::Ready)) => {
                 standby.ready = true;
                 // Only a measure for the budget: without it the guess stands.
-                standby.memory = self.group.sample().ok().map(|sample| sample.memory_peak);
+                let sample = self.group.sample().ok();
+                let memory = sample.map(|sample| sample.memory_peak);
+                standby.memory = memory.filter(|bytes| *bytes > 0);
                 Some(Ok(()))
             }
             Some(Some(Word::Begun)) => Some(Err(at(Step::Summon)(Errno::BADMSG))),
@@ -102,8 +113,7 @@ impl Slot {
         }
     }
 
-    /// Gives the waiting cell its job.
-    /// Gives the job back if that fails.
+    /// Gives the waiting cell its job; gives it back if that fails.
     pub(super) fn order(&mut self, pending: Pending) -> Result<(), Box<Pending>> {
         let Some(standby) = self.standby.take() else {
             return Err(Box::new(pending));
@@ -112,28 +122,21 @@ impl Slot {
             self.standby = Some(standby);
             return Err(Box::new(pending));
         }
-        let Pending {
-            ticket,
-            parcel: Parcel {
-                launch, outputs, ..
-            },
-            launched,
-            ..
-        } = pending;
         self.cell = Some(Cell {
-            ticket,
+            ticket: pending.ticket,
             identity: self.identity,
             pidfd: standby.pidfd,
             workspace: standby.workspace,
-            limits: launch.limits,
-            launched,
+            limits: pending.parcel.launch.limits,
+            launched: pending.launched,
             own_program: false,
             line: Some(standby.line),
             warm: true,
             begun: false,
             killed: None,
             disk_full: false,
-            outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
+            outputs: None,
+            spare: Some(Box::new(pending)),
             collecting: None,
         });
         Ok(())

@@ -4,8 +4,10 @@
 //! given a descriptor of the warden's but its end of a control socket, and never be waited for.
 
 use std::collections::HashSet;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -34,6 +36,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const AGAIN: Duration = Duration::from_millis(100);
 /// So many cells in a row that did not get ready, and their template is ended.
 const MOST_FAILURES: u32 = 3;
+/// The most bytes that are told of what a template says of itself.
+const LONGEST_REASON: usize = 500;
 /// What a template has of its own: besides itself there are the processes that give birth to a job's.
 const PROCESSES: u64 = 32;
 
@@ -48,8 +52,12 @@ pub(super) struct Template {
     pause: Duration,
     /// How many jobs were forked from it.
     forks: u32,
-    /// Cells that did not get ready, since the last that had a job.
+    /// Cells that did not get ready, since the last that did.
     failures: u32,
+    /// When that was.
+    gave: u64,
+    /// What was wrong with the last one that did not, or that was lost.
+    trouble: Option<Failure>,
     /// The names of the modules that it has loaded.
     modules: HashSet<String>,
     /// When a job last wanted it.
@@ -81,6 +89,8 @@ impl Template {
             pause: FIRST_PAUSE,
             forks: 0,
             failures: 0,
+            gave: 0,
+            trouble: None,
             modules: HashSet::new(),
             wanted: 0,
         }
@@ -114,14 +124,16 @@ impl Template {
     }
 
     /// Whether a file of the job has the name of a module that is loaded: started anew, the program would import its
-    /// own.
-    pub(super) fn is_hidden_by(&self, files: &[FileSpec]) -> bool {
-        files.iter().any(|file| {
-            let path = file.path.to_bytes();
-            let mut names = path.split(|byte| *byte == b'/' || *byte == b'.');
-            let name = names.next().unwrap_or_default();
-            std::str::from_utf8(name).is_ok_and(|name| self.modules.contains(name))
-        })
+    /// own. It looks in its own folder.
+    pub(super) fn is_hidden_by(&self, files: &[FileSpec], program: &CStr) -> bool {
+        let folder = Path::new(OsStr::from_bytes(program.to_bytes())).parent();
+        let mut beside = files.iter().filter_map(|file| {
+            let path = Path::new(OsStr::from_bytes(file.path.to_bytes()));
+            let path = path.strip_prefix(folder?).ok()?;
+            let name = path.components().next()?.as_os_str().to_str()?;
+            name.split('.').next()
+        });
+        beside.any(|name| self.modules.contains(name))
     }
 
     /// Bytes that it uses.
@@ -129,10 +141,21 @@ impl Template {
         self.slot.memory()
     }
 
-    /// Notes a cell that did not get ready. One that gives none is ended.
-    pub(super) fn failed(&mut self) {
+    /// Notes a cell that got ready.
+    pub(super) fn gave(&mut self) {
+        self.failures = 0;
+        self.gave = clock::now();
+    }
+
+    /// Notes a cell, begun at `since`, that did not get ready. One that gives none is ended; one that is slow, since many
+    /// were asked of it at once, is not.
+    pub(super) fn failed(&mut self, since: u64, failure: Failure) {
+        if self.gave > since {
+            return;
+        }
         self.failures += 1;
         if self.failures >= MOST_FAILURES {
+            self.trouble = Some(failure);
             self.end();
         }
     }
@@ -140,14 +163,27 @@ impl Template {
     /// Counts a job; one that has given enough of them is ended.
     pub(super) fn count(&mut self, warm: &Warm) {
         self.forks += 1;
-        self.failures = 0;
         if self.forks >= warm.forks {
             self.end();
         }
     }
 
+    /// Notes a job that got its order and was not begun, which is nothing that a job can bring about.
+    pub(super) fn lost(&mut self, failure: Failure) {
+        self.forks = self.forks.saturating_sub(1);
+        self.trouble = Some(failure);
+        self.end();
+    }
+
+    /// Ends it, since nobody asks for it.
+    pub(super) fn forget(&mut self) {
+        self.wanted = 0;
+        self.end();
+        self.state = State::Absent(clock::now());
+    }
+
     /// Ends it; the next is started when there is reason for one.
-    pub(super) fn end(&mut self) {
+    fn end(&mut self) {
         self.slot.end(KillReason::Shutdown);
     }
 
@@ -166,7 +202,7 @@ impl Template {
         }
         match self.try_start(blueprint, warm, library, host) {
             Ok(lines) => {
-                (self.forks, self.failures) = (0, 0);
+                (self.forks, self.failures, self.trouble) = (0, 0, None);
                 self.state = State::Starting(lines, clock::now());
                 None
             }
@@ -244,7 +280,6 @@ impl Template {
             (State::Starting(lines, _), Heard::Said(Said::Ready(modules))) if !ended => {
                 self.modules = modules.lines().map(str::to_owned).collect();
                 self.state = State::Ready(lines);
-                self.pause = FIRST_PAUSE;
                 None
             }
             (_, Heard::Said(Said::Broken(reason))) => Some(self.fail(blueprint, &reason)),
@@ -260,9 +295,17 @@ impl Template {
                 self.state = State::Ready(lines);
                 None
             }
-            // It has ended, or says what it should not.
+            // It has ended, or says what it should not, and was of no use to anybody.
+            (State::Ready(_), _) if self.forks == 0 => {
+                let reason = match &self.trouble {
+                    Some(failure) => told(failure),
+                    None => "it ended before a job was forked from it".to_owned(),
+                };
+                Some(self.fail(blueprint, &reason))
+            }
             (State::Ready(_), _) => {
                 self.end();
+                self.pause = FIRST_PAUSE;
                 self.state = State::Absent(now + nanos(AGAIN));
                 None
             }
@@ -273,14 +316,17 @@ impl Template {
         }
     }
 
-    /// Gives up this one for a while.
+    /// Gives up this one for a while. What it says is a third party's, and its length, too.
     fn fail(&mut self, blueprint: &Blueprint, reason: &str) -> Event {
         self.end();
         self.state = State::Absent(clock::now() + nanos(self.pause));
         self.pause = LONGEST_PAUSE.min(self.pause * 2);
         Event::Cold {
             name: blueprint.name.clone(),
-            reason: reason.to_owned(),
+            reason: reason
+                .get(..reason.floor_char_boundary(LONGEST_REASON))
+                .unwrap_or_default()
+                .to_owned(),
         }
     }
 }
