@@ -9,6 +9,8 @@
 //! has a driver for each version; [`probe`] tells what this host can give; `sys` holds the only
 //! unsafe code.
 
+#[cfg(feature = "ahead")]
+mod ahead;
 pub mod blueprint;
 mod cgroup;
 mod enter;
@@ -16,6 +18,8 @@ mod evidence;
 mod host;
 #[cfg(feature = "inside")]
 mod inside;
+#[cfg(any(feature = "inside", feature = "ahead"))]
+mod order;
 pub mod protocol;
 mod report;
 mod step;

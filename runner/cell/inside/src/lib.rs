@@ -1,7 +1,11 @@
-//! The library that makes an interpreter a template of warm cells: `glovebox-cell` with its feature `inside`, compiled
-//! once more as a shared object, for it has to run inside another program.
+//! The libraries that keep interpreters warm: `glovebox-cell` with its feature `inside` or `ahead`, compiled once more as
+//! a shared object each, for it has to run inside another program.
 //!
-//! Nothing but its bytes is here. Must never hold anything of a host or of a job.
+//! Nothing but their bytes is here, empty where this program is built for another C library than interpreters are. Must
+//! never hold anything of a host or of a job.
 
-/// The shared object; empty where this program is built for another C library than interpreters are.
+/// What makes an interpreter a template that jobs are forked from.
 pub const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/inside.so"));
+
+/// What has an interpreter that was started ahead wait for its job.
+pub const AHEAD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ahead.so"));

@@ -26,7 +26,9 @@ pub(crate) use identity::{
     Identity, OWN_ID, become_id, become_powerless, drop_bounding_set, drop_capabilities,
 };
 #[cfg(feature = "inside")]
-pub(crate) use inmate::{jail, write_files};
+pub(crate) use inmate::jail;
+#[cfg(any(feature = "inside", feature = "ahead"))]
+pub(crate) use inmate::write_files;
 
 use crate::blueprint::{Filter, Network, Without};
 use crate::cgroup::WayIn;

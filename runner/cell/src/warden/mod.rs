@@ -36,13 +36,13 @@ use crate::report::{Failure, Report};
 use crate::sys::clock;
 use crate::sys::page::SharedPage;
 use launch::Parcel;
-#[cfg(feature = "inside")]
+#[cfg(any(feature = "inside", feature = "ahead"))]
 pub(crate) use launch::{check_files, read_launch};
 use network::Networks;
 use pool::Pool;
 pub use power::worker_id;
 pub(crate) use power::{id_base, is_privileged};
-#[cfg(feature = "inside")]
+#[cfg(any(feature = "inside", feature = "ahead"))]
 pub(crate) use rlimits::Rlimit;
 use slot::{Pending, Slot};
 
