@@ -28,10 +28,10 @@ mod sys;
 mod warden;
 mod warm;
 
-pub use blueprint::{Blueprint, Filter, Limits, Refusal, Warm, Without};
+pub use blueprint::{Blueprint, Filter, Limits, Refusal, Warm, WarmMode, Without};
 pub use evidence::{Call, Ending, Evidence, KillReason, RefusedCall, Usage};
 pub use host::{Layer, LayerState, probe};
 pub use protocol::{Event, FileSpec, Launch, Request};
 pub use step::Step;
 pub use supervise::{Link, WorkerError, supervise};
-pub use warden::{AllowMissing, SILENCE, WardenConfig, WarmConfig, worker_id};
+pub use warden::{AllowMissing, SILENCE, WardenConfig, WarmConfig, WarmLibraries, worker_id};

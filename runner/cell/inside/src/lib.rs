@@ -4,8 +4,10 @@
 //! Nothing but their bytes is here, empty where this program is built for another C library than interpreters are. Must
 //! never hold anything of a host or of a job.
 
-/// What makes an interpreter a template that jobs are forked from.
-pub const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/inside.so"));
+use glovebox_cell::WarmLibraries;
 
-/// What has an interpreter that was started ahead wait for its job.
-pub const AHEAD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ahead.so"));
+/// Both.
+pub const LIBRARIES: WarmLibraries = WarmLibraries {
+    fork: include_bytes!(concat!(env!("OUT_DIR"), "/inside.so")),
+    ahead: include_bytes!(concat!(env!("OUT_DIR"), "/ahead.so")),
+};

@@ -85,7 +85,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) library: Option<RawFd>,
     /// How the job's process is had from a template.
     pub(crate) summons: Option<Summons<'a>>,
-    /// Whether this is about a process that was: it has a full bounding set, and another parent for a moment.
+    /// Whether the job's process, once it is in, waits for its order: the warden says then when the job has started.
+    pub(crate) waits: bool,
+    /// Whether this is about a process that was summoned: it has a full bounding set, and another parent for a moment.
     pub(crate) summoned: bool,
     /// All descriptors above, sorted, without doubles; everything else is closed.
     pub(crate) keep: &'a [RawFd],

@@ -146,6 +146,7 @@ fn jailed(setup: &Setup, filter: &Filter, call: &Call) -> Result<RawFd, Failure>
         image: None,
         library: None,
         summons: None,
+        waits: true,
         summoned: true,
         keep: &[],
     };
