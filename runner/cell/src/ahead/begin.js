@@ -2,14 +2,19 @@
     const own = process.argv[1];
     process.argv.splice(1, 1, program, ...args);
     if (program === own) return;
-    // The path of the program was read before the job came. It is resolved once more, then looked up by both ways in
-    // which modules are loaded.
+    // Its own was read before the job came. It is resolved once more when all is set up, and looked up once by require.
     const path = process.getBuiltinModule('path');
     const { resolve } = path;
     path.resolve = (...words) => {
         if (words.length !== 1 || words[0] !== own) return resolve(...words);
         path.resolve = resolve;
-        process.getBuiltinModule('module')._pathCache[`${own}\0`] = program;
+        const cache = process.getBuiltinModule('module')._pathCache;
+        const key = `${own}\0`;
+        const get = () => {
+            delete cache[key];
+            return program;
+        };
+        if (!program.endsWith('.mjs')) Object.defineProperty(cache, key, { get, configurable: true });
         return program;
     };
 }
