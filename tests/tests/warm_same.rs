@@ -14,14 +14,25 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// The Python programs of a folder, by name.
-fn programs(name: &str) -> Vec<(String, String)> {
+const BINARY: &str = env!("CARGO_BIN_EXE_warm");
+const PYTHON: &str = "python";
+const NODE: &str = "nodejs";
+
+/// The programs of a folder in this language, by name.
+fn programs(name: &str, language: &str) -> Vec<(String, String)> {
+    let endings: &[&str] = match language {
+        PYTHON => &["py"],
+        _ => &["js", "mjs"],
+    };
     let mut found: Vec<_> = fs::read_dir(folder(name))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "py"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|found| endings.iter().any(|one| found == *one))
+        })
         .map(|path| {
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
             (name, fs::read_to_string(path).unwrap())
         })
         .collect();
@@ -29,11 +40,15 @@ fn programs(name: &str) -> Vec<(String, String)> {
     found
 }
 
-/// What a program's first lines say of its job: `# job: {…}`.
-fn job(code: &str) -> Value {
-    let mut job = json!({"id": "test", "language": "python", "code": code});
+/// What a program's first lines say of its job: `# job: {…}`, or after `//`.
+fn job(name: &str, language: &str, code: &str) -> Value {
+    let mut job = json!({"id": "test", "language": language, "code": code});
+    if name.ends_with(".mjs") {
+        job["entrypoint"] = "main.mjs".into();
+    }
     for line in code.lines() {
-        if let Some(more) = line.strip_prefix("# job: ") {
+        let more = line.strip_prefix("# job: ");
+        if let Some(more) = more.or(line.strip_prefix("// job: ")) {
             let more: Value = serde_json::from_str(more).unwrap();
             for (name, value) in more.as_object().unwrap() {
                 job[name] = value.clone();
@@ -60,12 +75,13 @@ struct Way {
 }
 
 impl Way {
-    fn new(start: Start) -> Way {
-        let mut line = Line::start(env!("CARGO_BIN_EXE_warm"), start);
-        let uid = line
-            .run(&job("import os\nprint(os.getuid(), end='')"))
-            .result
-            .stdout;
+    fn new(start: Start, language: &str) -> Way {
+        let mut line = Line::with(BINARY, start, &[("WARM_LANGUAGE", language)]);
+        let ask = match language {
+            PYTHON => "import os\nprint(os.getuid(), end='')",
+            _ => "process.stdout.write(String(process.getuid()))",
+        };
+        let uid = line.run(&job("", language, ask)).result.stdout;
         Way { line, start, uid }
     }
 
@@ -80,8 +96,9 @@ impl Way {
 }
 
 /// Runs each both ways, and tells of all that differ.
-fn compare(jobs: impl Iterator<Item = (String, Value)>) {
-    let (mut warm, mut cold) = (Way::new(Start::Warm), Way::new(Start::Cold));
+fn compare(language: &str, jobs: impl Iterator<Item = (String, Value)>) {
+    let mut warm = Way::new(Start::Warm, language);
+    let mut cold = Way::new(Start::Cold, language);
     let mut different = Vec::new();
     for (name, job) in jobs {
         let (one, other) = (warm.run(&job), cold.run(&job));
@@ -93,32 +110,54 @@ fn compare(jobs: impl Iterator<Item = (String, Value)>) {
 }
 
 /// As jobs.
-fn jobs(folder: &str) -> impl Iterator<Item = (String, Value)> {
-    let programs = programs(folder).into_iter();
-    programs.map(|(name, code)| (name, job(&code)))
+fn jobs(folder: &str, language: &str) -> impl Iterator<Item = (String, Value)> {
+    let programs = programs(folder, language).into_iter();
+    programs.map(move |(name, code)| {
+        let job = job(&name, language, &code);
+        (name, job)
+    })
 }
 
 #[test]
 fn every_ordinary_program_is_the_same() {
-    compare(jobs("ordinary"));
+    compare(PYTHON, jobs("ordinary", PYTHON));
+}
+
+#[test]
+fn every_ordinary_program_of_node_is_the_same() {
+    compare(NODE, jobs("ordinary", NODE));
 }
 
 #[test]
 fn every_probe_is_the_same() {
+    probes(PYTHON, ".py");
+}
+
+#[test]
+fn every_probe_of_node_is_the_same() {
+    probes(NODE, ".js");
+}
+
+fn probes(language: &str, ending: &str) {
     let bait = Bait::new();
     let probes = areas()
         .iter()
         .flat_map(|name| area(name))
         .collect::<Vec<_>>();
-    let python = probes.iter().filter(|probe| probe.name.ends_with(".py"));
-    let jobs = python.map(|probe| {
+    let of_it = probes.iter().filter(|probe| probe.name.ends_with(ending));
+    let jobs = of_it.map(|probe| {
         let job = probe.job(&bait, false).document();
         (probe.name.clone(), serde_json::from_str(&job).unwrap())
     });
-    compare(jobs);
+    compare(language, jobs);
 }
 
 #[test]
 fn what_could_tell_them_apart_does_not() {
-    compare(jobs("warm/same"));
+    compare(PYTHON, jobs("warm/same", PYTHON));
+}
+
+#[test]
+fn what_could_tell_them_apart_in_node_does_not() {
+    compare(NODE, jobs("warm/same", NODE));
 }

@@ -1,5 +1,5 @@
 //! Jobs, one a line on stdin, one after the other, by turns in `WARM_SLOTS` slots (one), whose cells come from
-//! a template, within `WARM_MEMORY` bytes, of the profile `WARM_PROFILE`: prints for each its
+//! a template, within `WARM_MEMORY` bytes, of `WARM_LANGUAGE` (Python) and its profile `WARM_PROFILE`: prints for each its
 //! result and whether it was warm. The first line comes when the template is ready.
 //!
 //! `warm cold` does the same without templates, `warm told` does not wait for a template for longer than a second.
@@ -31,7 +31,8 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     let directory = std::env::var_os("GLOVEBOX_POLICIES");
     let catalog = Catalog::load(directory.as_deref().map(std::path::Path::new))?;
-    let mut job = Job::new("python");
+    let language = std::env::var("WARM_LANGUAGE").unwrap_or("python".to_owned());
+    let mut job = Job::new(&language);
     job.profile = std::env::var("WARM_PROFILE").ok();
     let profile = job.profile.clone();
     let (languages, blueprints) = prepare(catalog, environments(&job)?, &Wanted::Job(&job))?;
@@ -41,7 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
         uid_base: None,
         allow_missing: AllowMissing::default(),
         warm: WarmConfig {
-            library: (!cold).then_some(glovebox_inside::LIBRARY),
+            libraries: (!cold).then_some(glovebox_inside::LIBRARIES),
             memory: variable("WARM_MEMORY", 1 << 30)?,
         },
     };
@@ -52,7 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
         };
         let (is_ready, started) = (std::cell::Cell::new(cold), Instant::now());
         let first = std::iter::repeat_with(
-            || json!({"id": "first", "language": "python", "profile": profile, "code": "pass"}),
+            || json!({"id": "first", "language": language, "profile": profile, "code": "0"}),
         );
         let mut lines = std::io::stdin().lock().lines();
         let mut first = first.take_while(|_| !is_ready.get() && started.elapsed() < ready_within);

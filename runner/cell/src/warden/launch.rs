@@ -33,16 +33,16 @@ pub(super) struct Parcel {
     pub(super) folders: Vec<CString>,
     /// Whether the program is one of the job's own files: then it is the job's matter what is in it.
     pub(super) own_program: bool,
-    /// What a template is given besides.
+    /// What an interpreter is given besides that is kept warm.
     pub(super) template: Option<Inside>,
 }
 
-/// What a template is given besides.
+/// What an interpreter is given besides that is kept warm.
 pub(super) struct Inside {
     /// For its interpreter to load.
     pub(super) library: OwnedFd,
-    /// The pid namespace that it is to be in.
-    pub(super) pids: OwnedFd,
+    /// The pid namespace that it is to be in; `None`: one of its own, as every job.
+    pub(super) pids: Option<OwnedFd>,
 }
 
 /// The runner sent something that it never should.

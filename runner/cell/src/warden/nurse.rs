@@ -202,6 +202,7 @@ fn bear(site: &Site<'_>, rooms: &Rooms, slot: u16, beside: &[OwnedFd]) -> Result
             order,
             tasks: fds.get(TASKS..).ok_or(Errno::INVAL)?,
         }),
+        waits: true,
         summoned: false,
         counted: &|| {},
         keep: &keep,

@@ -1,6 +1,7 @@
 //! How a cell is started that no template gives: cloned from the warden itself.
 //!
-//! Templates are started so, too, within their nursery's pid namespace. Must never leave a child behind that is not the
+//! Templates are started so, too, within their nursery's pid namespace, and what waits for a job that it was started
+//! ahead of. Must never leave a child behind that is not the
 //! slot's cell.
 
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -78,7 +79,7 @@ impl Slot {
         Ok(())
     }
 
-    fn clone_cell(
+    pub(super) fn clone_cell(
         &self,
         parcel: &Parcel,
         blueprint: &Blueprint,
@@ -139,12 +140,13 @@ impl Slot {
             image: Some(&parcel.image),
             library,
             summons: None,
+            waits: template.is_some_and(|inside| inside.pids.is_none()),
             summoned: false,
             counted: &|| {},
             keep: &keep,
         };
-        if let Some(inside) = template {
-            return clone_within(&inside.pids, &entry);
+        if let Some(pids) = template.and_then(|inside| inside.pids.as_ref()) {
+            return clone_within(pids, &entry);
         }
         match fork(namespaces(&without), None).map_err(at(Step::Clone))? {
             Forked::Parent { pidfd, .. } => Ok(pidfd),

@@ -16,7 +16,7 @@ use super::cell::nanos;
 use super::launch::{Inside, Parcel};
 use super::nursery::Nursery;
 use super::slot::{Host, Pending, Slot};
-use super::standby::Offer;
+use super::standby::{From, Offer};
 use crate::blueprint::{Blueprint, Limits, Network, Warm, Without};
 use crate::enter::WORK;
 use crate::evidence::KillReason;
@@ -38,6 +38,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 const MOST_FAILURES: u32 = 3;
 /// The most bytes that are told of what a template says of itself.
 const LONGEST_REASON: usize = 500;
+/// Bytes that a child is taken to need, until that is known.
+const NEEDS: u64 = 6 * 1024 * 1024;
 /// What a template has of its own: besides itself there are the processes that give birth to a job's.
 const PROCESSES: u64 = 32;
 
@@ -116,8 +118,11 @@ impl Template {
             State::Ready(lines) => Some(Offer {
                 number: self.number,
                 blueprint,
-                nursery: &self.nursery,
-                control: &lines.control,
+                needs: NEEDS,
+                from: From::Template {
+                    nursery: &self.nursery,
+                    control: &lines.control,
+                },
             }),
             _ => None,
         }
@@ -246,11 +251,12 @@ impl Template {
             own_program: false,
             template: Some(Inside {
                 library,
-                pids: self
-                    .nursery
-                    .pids
-                    .try_clone()
-                    .map_err(|_| failed(Errno::MFILE))?,
+                pids: Some(
+                    self.nursery
+                        .pids
+                        .try_clone()
+                        .map_err(|_| failed(Errno::MFILE))?,
+                ),
             }),
         };
         let pending = Pending {
@@ -353,7 +359,7 @@ fn hear(control: &OwnedFd) -> Heard {
     }
 }
 
-fn told(failure: &Failure) -> String {
+pub(super) fn told(failure: &Failure) -> String {
     format!("{}: {}", failure.step.label(), failure.errno)
 }
 
@@ -388,8 +394,8 @@ fn program(path: &CString) -> FileSpec {
     }
 }
 
-/// The template's program: a job's, with the library in it.
-fn image(warm: &Warm, library: &OwnedFd) -> Option<Image> {
+/// The program that is kept warm: a job's, with the library in it.
+pub(super) fn image(warm: &Warm, library: &OwnedFd) -> Option<Image> {
     let file = warm.argv.last()?.to_str().ok()?;
     let variable = |name: &CStr, value: String| {
         CString::new(format!("{}={value}", name.to_str().unwrap_or_default())).ok()

@@ -1,0 +1,1 @@
+preload => preload.forEach(name => process.getBuiltinModule(name))
