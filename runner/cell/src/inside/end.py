@@ -3,7 +3,7 @@
 # what the template imported is left out of it.
 import sys as _sys
 
-_modules, _counts, _objects, _threads, _reference, _plain = kept
+_modules, _objects, _threads, _reference, _module, _plain = kept
 
 
 def _is_plain(kind):
@@ -16,11 +16,12 @@ def _is_plain(kind):
 
 
 def _is_over():
-    # What the template made is not counted. A program that made much has spent more than its end costs.
-    young, older, oldest = _counts()
-    if young > 1000 or older or oldest or _threads():
+    # What the template made is not among these. Whoever has the collector may have put more out of sight (gc.freeze).
+    objects = _objects()
+    # A program that made much has spent more than its end costs.
+    if len(objects) > 1000 or _threads() or "gc" in _sys.modules:
         return False
-    for one in _objects(0):
+    for one in objects:
         kind = type(one)
         if kind is type:
             # Some instances are among no objects: what they do at their end, their class says.
@@ -28,6 +29,10 @@ def _is_over():
                 return False
         elif kind is _reference:
             if one.__callback__ is not None:
+                return False
+        elif kind is _module:
+            # Imported at the end of every program.
+            if one.__name__ != "atexit":
                 return False
         elif kind not in _plain and not (type(kind) is type and _is_plain(kind)):
             return False

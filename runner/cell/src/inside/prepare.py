@@ -34,11 +34,11 @@ try:
         + (property, staticmethod, classmethod, BaseException, Exception, _types.CellType, _types.FunctionType)
         + (_types.BuiltinFunctionType, _types.MethodType, _types.MappingProxyType, _types.GetSetDescriptorType)
         + (_types.MemberDescriptorType, _types.MethodDescriptorType, _types.MethodWrapperType, _types.WrapperDescriptorType)
-        + (_types.FrameType, _sys.modules["_frozen_importlib_external"].SourceFileLoader)
+        + (_types.FrameType, _sys.modules["_frozen_importlib_external"].SourceFileLoader, type(_sys.__spec__))
     )
     # All modules but the three that the end of a program is about.
     _others = tuple((_name, _module) for _name, _module in _sys.modules.items() if _name not in ("__main__", "sys", "builtins"))
-    kept = (_others, _gc.get_count, _gc.get_objects, _threads._count, _weakref.ReferenceType, _plain)
+    kept = (_others, _gc.get_objects, _threads._count, _weakref.ReferenceType, _types.ModuleType, _plain)
 
     sys_dict, builtins_dict = _sys.__dict__, _builtins.__dict__
     sys_names, builtin_names = dict(sys_dict), dict(builtins_dict)
