@@ -198,6 +198,21 @@ fn a_template_holds_nothing_of_the_runners_and_shares_nothing() {
             );
         }
     }
+    // The cell's own, which its init made; the user namespace is that of all cells of this kind.
+    let init = waiting.parent().unwrap();
+    let namespace = |process: Process, name: &str| {
+        fs::read_link(format!("/proc/{}/ns/{name}", process.0)).unwrap()
+    };
+    for name in ["mnt", "pid", "ipc", "uts", "net", "user"] {
+        assert_eq!(namespace(waiting, name), namespace(init, name), "{name}");
+    }
+    for name in ["mnt", "pid", "ipc", "uts", "net", "user", "cgroup"] {
+        assert_ne!(
+            namespace(waiting, name),
+            namespace(template, name),
+            "{name}"
+        );
+    }
     assert_ne!(
         template.status("Uid").unwrap(),
         waiting.status("Uid").unwrap()

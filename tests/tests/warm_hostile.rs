@@ -161,3 +161,31 @@ fn a_job_that_is_lost_after_its_order_starts_cold() {
         assert!(log.contains("nothing warm for now"), "{seed}: {log}");
     }
 }
+
+/// Its limit and its bill begin with its order.
+#[test]
+fn what_is_done_before_its_order_is_not_the_jobs() {
+    let burns = "
+import os, time
+def burn():
+    end = time.process_time() + 0.25
+    while time.process_time() < end:
+        pass
+os.register_at_fork(after_in_child=burn)
+";
+    let dir = preloading("burns", &[("burns.py", burns)]);
+    let folder = dir.path().to_str().unwrap();
+    let mut line = Line::with(BINARY, Start::Warm, &[("GLOVEBOX_POLICIES", folder)]);
+    line.until_warm();
+    let job =
+        json!({"id": "test", "language": "python", "code": "pass", "limits": {"cpu_ms": 200}});
+    let answers = (0..20).map(|_| line.run(&job)).filter(|one| one.warm);
+    let used: Vec<f64> = answers
+        .map(|answer| {
+            let usage = answer.result.usage.unwrap();
+            usage.cpu_user_ms + usage.cpu_system_ms
+        })
+        .collect();
+    assert!(!used.is_empty());
+    assert!(used.iter().all(|one| *one < 150.0), "{used:?}");
+}

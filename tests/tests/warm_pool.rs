@@ -64,6 +64,21 @@ print('there')";
     });
 }
 
+/// What makes the cells can't be made again: there is nothing warm then, and nothing else is lost.
+#[test]
+fn without_a_nursery_everything_starts_cold() {
+    let mut line = Line::start(BINARY, Start::Either);
+    line.until_warm();
+    let nurse = line.process().called("glovebox-nurse").unwrap();
+    kill(nurse[0]);
+    let last = (0..50)
+        .map(|_| line.run(&python("print(1)")))
+        .inspect(|answer| assert_eq!(answer.result.stdout, "1\n", "{:#}", answer.document))
+        .last();
+    assert!(!last.unwrap().warm);
+    assert!(line.told().contains("nothing warm for now"));
+}
+
 /// A profile with another section `[warm]`, in a folder for GLOVEBOX_POLICIES.
 fn policies(change: impl Fn(String) -> String) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();

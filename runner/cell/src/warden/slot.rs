@@ -198,9 +198,9 @@ impl Slot {
         })
     }
 
-    /// Nothing of the job has run. One that has not left a template's line behind is pending again.
+    /// Nothing of the job has run. One whose order was in vain is pending again, unless its files are why.
     fn lose(&mut self, cell: Cell, failure: Failure) -> Option<Event> {
-        if cell.spare.is_none() {
+        if cell.spare.is_none() || failure.step == Step::Files {
             return Some(failed(cell.ticket, failure));
         }
         self.pending = cell.spare.map(|spare| *spare);
