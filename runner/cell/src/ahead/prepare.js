@@ -9,5 +9,6 @@ preload => {
     const { Console } = process.getBuiltinModule('console');
     const { Writable } = process.getBuiltinModule('stream');
     const nowhere = new Writable({ write() {} });
-    new Console(nowhere, nowhere).log('', 0);
+    // Asking for colours would open process.stderr, which is not there yet.
+    new Console({ stdout: nowhere, stderr: nowhere, colorMode: false }).log('', 0);
 }
