@@ -1,5 +1,5 @@
 //! Jobs, one a line on stdin, one after the other, by turns in `WARM_SLOTS` slots (one), whose cells come from
-//! a template, within `WARM_MEMORY` bytes, or of `WARM_LANGUAGE` (Python): prints for each its
+//! a template, within `WARM_MEMORY` bytes, or of `WARM_LANGUAGE` (Python, or all): prints for each its
 //! result and whether it was warm. The first line comes when the template is ready.
 //!
 //! `warm cold` does the same without templates, `warm told` does not wait for a template for longer than a second.
@@ -31,7 +31,12 @@ fn main() -> anyhow::Result<ExitCode> {
     let directory = std::env::var_os("GLOVEBOX_POLICIES");
     let catalog = Catalog::load(directory.as_deref().map(std::path::Path::new))?;
     let language = std::env::var("WARM_LANGUAGE").unwrap_or("python".to_owned());
-    let wanted = Wanted::Job(&Job::new(&language));
+    let job = Job::new(&language);
+    let (wanted, language) = match language.as_str() {
+        "all" => (Wanted::Everything, "python"),
+        one => (Wanted::Job(&job), one),
+    };
+    let language = language.to_owned();
     let (languages, blueprints) = prepare(catalog, Vec::new(), &wanted)?;
     let config = WardenConfig {
         blueprints,

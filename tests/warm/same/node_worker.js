@@ -5,7 +5,7 @@ if (isMainThread) {
     new Worker(__filename, { workerData: 'data' })
         .on('message', message => said.push(message))
         .on('error', error => said.push(error.stack));
-    process.on('exit', () => console.log(said));
+    process.on('exit', () => console.log(said.map(String).sort()));
 } else {
     parentPort.postMessage([workerData, threadId, process.argv, process.execArgv, require.main === module, process.env.HOME]);
     throw new Error('in a worker');

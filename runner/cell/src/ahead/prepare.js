@@ -1,5 +1,7 @@
 preload => {
-    preload.forEach(name => process.getBuiltinModule(name));
+    for (const name of preload) {
+        if (!process.getBuiltinModule(name)) throw new Error(`there is no ${name}`);
+    }
     // Functions are compiled when they are first called. Nearly every program is read from a file, and prints; nothing
     // but the compiled code is left behind.
     const fs = process.getBuiltinModule('fs');
