@@ -112,7 +112,7 @@ fn a_job_with_less_than_what_waits_starts_cold() {
     let mut line = line(Start::Warm);
     for (limit, value) in [("processes", 3), ("memory_bytes", 1 << 20)] {
         let mut job = node("console.log(1)");
-        job["limits"] = json!({limit: value});
+        job["limits"] = json!({limit: value, "wall_ms": 1000});
         let answer = line.run(&job);
         assert!(
             !answer.warm && answer.result.stdout.is_empty(),
@@ -161,15 +161,16 @@ fn what_is_ready_is_used_in_any_slot() {
     let mut line = Line::with(BINARY, Start::Warm, &variables);
     let python = json!({"id": "test", "language": "python", "code": "print(1)"});
     let javascript = node("console.log(1)");
-    // One of each waits, and next is the place of the one for Python.
+    line.run(&python);
+    line.run(&javascript);
+    // One of each will wait, and next is the place of the one for Python.
     let waits_for_python = loop {
-        line.run(&python);
-        line.run(&javascript);
         let both = line.waiting();
         let python: Vec<_> = both.iter().filter(|one| !is_node(one)).collect();
         if let (2, [one]) = (both.len(), python.as_slice()) {
             break **one;
         }
+        std::thread::yield_now();
     };
     assert!(line.run(&javascript).warm);
     let still = line.waiting();
