@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use glovebox_tests::processes::Process;
 use glovebox_tests::warm::{Line, Start};
@@ -24,7 +24,7 @@ fn line(start: Start) -> Line {
 /// Whose program is this one; of a process that waits.
 fn is_node(process: &Process) -> bool {
     let program = fs::read_link(format!("/proc/{}/exe", process.0)).unwrap_or_default();
-    program == PathBuf::from("/usr/bin/node")
+    program == Path::new("/usr/bin/node")
 }
 
 #[test]
