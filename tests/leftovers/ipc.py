@@ -1,4 +1,5 @@
 """Leaves what System V and POSIX know by a key or a name: no process need hold it."""
+# expect: refused shmget semget msgget mq_open
 import sys
 from probe import contained, escaped, syscall
 

@@ -1,6 +1,4 @@
 //! How soon a job is over once its owner cancels it: RabbitMQ, Redis, a runner and a client, as in a fleet.
-//!
-//! The servers are private ones, started for it.
 
 use std::time::{Duration, Instant};
 
@@ -9,39 +7,46 @@ use glovebox_schemas::job::Job;
 use glovebox_schemas::result::Status;
 use glovebox_tests::Fleet;
 use glovebox_tests::fleet::{PATIENCE, python};
+use serde::Serialize;
 
-use crate::report::{Cancel, Summary};
+use crate::statistics::Summary;
+use crate::way::Way;
+use crate::whole::Whole;
 
 /// A waiter listens by then.
 const LISTENING: Duration = Duration::from_millis(50);
 
+/// From the owner's wish to the result, of a job that waits and of one that runs.
+#[derive(Debug, Serialize)]
+pub(crate) struct Cancel {
+    pub(crate) queued: Option<Summary>,
+    pub(crate) running: Option<Summary>,
+}
+
+/// Nobody consumes from it.
+const NOBODYS_LANE: &str = "nobody";
+
 /// Measures queued jobs, then running ones.
-pub(crate) fn measure(turns: usize) -> anyhow::Result<Cancel> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let fleet = Fleet::new().await?;
-        let mut queued = Vec::new();
-        for _ in 0..turns {
-            queued.push(cancel_queued(&fleet).await?);
-        }
-        let mut runner = fleet.runner(1).await?;
-        let mut running = Vec::new();
-        for _ in 0..turns {
-            running.push(cancel_running(&fleet).await?);
-        }
-        runner.stop().await?;
-        Ok(Cancel {
-            queued: Summary::of(queued),
-            running: Summary::of(running),
-        })
+pub(crate) async fn measure(whole: &Whole, turns: usize) -> anyhow::Result<Cancel> {
+    let fleet = &whole.fleet;
+    glovebox_broker::declare(&fleet.channel, &[NOBODYS_LANE]).await?;
+    let (mut queued, mut running) = (Vec::new(), Vec::new());
+    for _ in 0..turns {
+        queued.push(cancel_queued(fleet).await?);
+        running.push(cancel_running(fleet).await?);
+    }
+    Ok(Cancel {
+        queued: Summary::of(queued),
+        running: Summary::of(running),
     })
 }
 
 /// Until the result is there.
 async fn cancel_queued(fleet: &Fleet) -> anyhow::Result<Duration> {
-    let job = python("");
+    let job = Job {
+        lane: NOBODYS_LANE.to_owned(),
+        ..python("")
+    };
     fleet.client.submit(&job).await?;
     let begun = Instant::now();
     fleet.client.cancel(&job.id).await?;
@@ -55,6 +60,7 @@ async fn cancel_queued(fleet: &Fleet) -> anyhow::Result<Duration> {
 async fn cancel_running(fleet: &Fleet) -> anyhow::Result<Duration> {
     let job = Job {
         stream: true,
+        lane: Way::QueueWarm.name().to_owned(),
         ..python("print('ready')\nwhile True: pass")
     };
     fleet.client.submit(&job).await?;

@@ -1,40 +1,124 @@
-//! `ops/bench/run`: what isolation costs, measured against starting the same program without any; and `ops/bench/run
-//! warm [SLOTS]`: what warm cells give.
+//! `ops/bench/run`: what isolation and a queue cost, next to starting the same program without any, and next to what
+//! other jails take.
 //!
-//! Bare spawn and cell take turns in one run, since two shared cores drift by more than the
-//! difference: only medians, p99 and the ratios between them mean anything.
+//! One session measures everything in turns, in one run on one machine: only the ratios mean anything.
 
-mod bare;
+mod agent;
+mod besides;
 mod cancel;
-mod cell;
 mod command;
+mod cpu;
 mod gate;
-mod measure;
+mod goals;
+mod host;
+mod idle;
+mod jails;
+mod load;
+mod memory;
+mod policies;
+mod program;
 mod report;
-mod warm;
+mod round_trip;
+mod scale;
+mod session;
+mod settle;
+mod statistics;
+mod way;
+mod whole;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Turns of each row; the first are not counted.
-const TURNS: usize = 200;
-const WARM_UP: usize = 10;
-/// Of the runner with warm cells, if no number is given.
-const SLOTS: u16 = 4;
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::scale::{FULL, QUICK, SMALLEST, Scale};
+use crate::session::Plan;
+use crate::way::Way;
+
+/// What isolation and a queue cost, measured in one session against bare starts and other jails
+#[derive(Debug, Parser)]
+struct Args {
+    /// Three minutes instead of fifteen; writes to --out only
+    #[arg(long)]
+    quick: bool,
+    /// Each thing once: figures that mean nothing
+    #[arg(long, conflicts_with = "quick", hide = true)]
+    smallest: bool,
+    /// For the order of the batches; printed, and another each time if absent
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Of each runner
+    #[arg(long, default_value_t = 4)]
+    slots: u16,
+    /// Where the results go; ops/bench/results if absent, with the README's figures, or a new folder for a quick session
+    #[arg(long)]
+    out: Option<PathBuf>,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// What this program starts of itself.
+#[derive(Debug, Subcommand)]
+#[command(hide = true)]
+enum Part {
+    /// Runs batches of one way
+    Agent { way: String },
+    /// Answers messages
+    Echo,
+}
 
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
-    let measured = match words.next().as_deref() {
-        Some("warm") => {
-            let slots = words.next().and_then(|word| word.parse().ok());
-            warm::run(slots.unwrap_or(SLOTS)).and_then(|measured| report::print(&measured))
-        }
-        _ => measure::run(TURNS, WARM_UP),
+    let done = match Args::parse() {
+        Args {
+            part: Some(Part::Agent { way }),
+            ..
+        } => Way::named(&way).context("no such way").and_then(agent::run),
+        Args {
+            part: Some(Part::Echo),
+            ..
+        } => block_on(round_trip::echo()).map(|()| ExitCode::SUCCESS),
+        args => session(&args),
     };
-    match measured {
-        Ok(code) => code,
-        Err(error) => {
-            report::complain(&error);
-            ExitCode::FAILURE
-        }
-    }
+    done.unwrap_or_else(|error| {
+        report::complain(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn session(args: &Args) -> anyhow::Result<ExitCode> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here.join("../..").canonicalize()?;
+    let scale: Scale = match (args.quick, args.smallest) {
+        (true, _) => QUICK,
+        (_, true) => SMALLEST,
+        _ => FULL,
+    };
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..100_000));
+    report::note(&format!("a {} session, --seed {seed}", scale.name));
+    let glovebox = glovebox_tests::glovebox_bin()?;
+    let plan = Plan {
+        scale,
+        seed,
+        slots: args.slots,
+        glovebox: &glovebox,
+        environments: &root.join("target/bench/environments"),
+    };
+    let report = block_on(session::run(&plan))?;
+    let readme = root.join("README.md");
+    let (out, readme) = match (&args.out, scale.name) {
+        (Some(out), _) => (out.clone(), None),
+        (None, "full") => (here.join("results"), Some(readme.as_path())),
+        (None, _) => (root.join("target/bench/results"), None),
+    };
+    report::write(&report, &out, readme)?;
+    report::note(&format!("written to {}", out.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(future)
 }

@@ -1,6 +1,6 @@
 //! Jobs, one a line on stdin, one after the other, by turns in `WARM_SLOTS` slots (one), whose cells come from
-//! a template, within `WARM_MEMORY` bytes, of `WARM_LANGUAGE` (Python) and its profile `WARM_PROFILE`: prints for each its
-//! result and whether it was warm. The first line comes when the template is ready.
+//! a template, within `WARM_MEMORY` bytes, of `WARM_LANGUAGE` (Python, or all) and its profile `WARM_PROFILE`: prints for
+//! each its result and whether it was warm. The first line comes when the template is ready.
 //!
 //! `warm cold` does the same without templates, `warm told` does not wait for a template for longer than a second.
 
@@ -32,10 +32,18 @@ fn main() -> anyhow::Result<ExitCode> {
     let directory = std::env::var_os("GLOVEBOX_POLICIES");
     let catalog = Catalog::load(directory.as_deref().map(std::path::Path::new))?;
     let language = std::env::var("WARM_LANGUAGE").unwrap_or("python".to_owned());
+    let (everything, language) = match language.as_str() {
+        "all" => (true, "python".to_owned()),
+        _ => (false, language),
+    };
     let mut job = Job::new(&language);
     job.profile = std::env::var("WARM_PROFILE").ok();
     let profile = job.profile.clone();
-    let (languages, blueprints) = prepare(catalog, environments(&job)?, &Wanted::Job(&job))?;
+    let wanted = match everything {
+        true => Wanted::Everything,
+        false => Wanted::Job(&job),
+    };
+    let (languages, blueprints) = prepare(catalog, environments(&job)?, &wanted)?;
     let config = WardenConfig {
         blueprints,
         slots: u16::try_from(variable("WARM_SLOTS", 1)?)?,

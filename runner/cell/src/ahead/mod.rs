@@ -51,8 +51,12 @@ fn try_wait(line: std::os::fd::BorrowedFd<'_>) -> Result<(), Failure> {
     let received = protocol::receive::<Brief>(line).map_err(refused)?;
     let (brief, _) = received.ok_or(failed(Errno::PIPE))?;
     v8::run(&call(PREPARE, &[array(&brief.preload)])).ok_or(failed(Errno::CANCELED))?;
+    // For whoever looks at the host's processes; a job has the name back.
+    let name = rustix::thread::name().unwrap_or_default();
+    rustix::thread::set_name(c"glovebox-ready").unwrap_or_default();
     protocol::send(line, &Word::Ready, &[]).map_err(refused)?;
     let launch = take_order(line, brief.open_files, brief.cgroup)?;
+    rustix::thread::set_name(&name).unwrap_or_default();
     let own_words = usize::from(brief.words).saturating_sub(1);
     let words = launch.argv.get(own_words..).unwrap_or_default();
     let mut words = words.iter().map(|word| word.to_string_lossy());

@@ -339,10 +339,12 @@ impl Warden {
             .blueprints
             .get(usize::from(parcel.launch.blueprint))
             .ok_or_else(launch::malformed)?;
-        let slot = self
-            .slots
-            .get_mut(usize::from(slot))
-            .ok_or_else(launch::malformed)?;
+        let place = usize::from(slot);
+        // A number is a place for the runner, and any slot that is idle can take it.
+        if let Some(better) = pool::better(&self.slots, place, &parcel.launch) {
+            self.slots.swap(place, better);
+        }
+        let slot = self.slots.get_mut(place).ok_or_else(launch::malformed)?;
         if let Some([http, socks]) = slot.doors(blueprint)? {
             let event = Event::Doors { ticket };
             // A runner that is gone is noticed by the next turn.

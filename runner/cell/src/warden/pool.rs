@@ -21,7 +21,7 @@ use super::template::Template;
 use super::{WardenConfig, WarmLibraries};
 use crate::blueprint::{Blueprint, Network, Warm, WarmMode};
 use crate::enter::Identity;
-use crate::protocol::Event;
+use crate::protocol::{Event, Launch};
 use crate::report::{Failure, Report, at};
 use crate::step::Step;
 use crate::sys::clock;
@@ -348,6 +348,20 @@ pub(super) fn kinds(blueprints: &[Blueprint], mode: WarmMode) -> Vec<(u16, &Blue
 fn ahead(blueprints: &[Blueprint]) -> impl Iterator<Item = Source> {
     let kinds = kinds(blueprints, WarmMode::Ahead).into_iter();
     kinds.map(|(number, _)| Source::Ahead(Ahead::new(number)))
+}
+
+/// Which slot has a cell ready for this launch, if the one in this place has none.
+pub(super) fn better(slots: &[Slot], place: usize, launch: &Launch) -> Option<usize> {
+    let is_ready = |slot: &Slot| {
+        let standby = slot.standby.as_ref();
+        let fits = standby.is_some_and(|one| one.ready && one.blueprint == launch.blueprint);
+        fits && slot.cell.is_none() && slot.pending.is_none()
+    };
+    let own = slots.get(place)?;
+    if !launch.warm || is_ready(own) || own.cell.is_some() || own.pending.is_some() {
+        return None;
+    }
+    slots.iter().position(is_ready)
 }
 
 fn find<'a, 'b>(

@@ -1,0 +1,25 @@
+//! minijail (minijail0(1)). It has no cgroups; its filter comes compiled.
+
+use super::{DEVICES, NOBODY, Site, TMP_BYTES, filter, owned};
+
+pub(super) fn words(site: &Site<'_>) -> anyhow::Result<Vec<String>> {
+    let (nobody, root) = (NOBODY.to_string(), site.root()?);
+    let filter = filter::compiled(site)?;
+    let mut words = owned(&["-u", &nobody, "-g", &nobody, "-c", "0", "-n"]);
+    words.extend(owned(&["-v", "-p", "-r", "-l", "-e", "-N", "--uts"]));
+    words.push(format!("-P{}", root.display()));
+    words.push(format!("-t{TMP_BYTES}"));
+    for shown in site.shown() {
+        words.push(format!("-b{0},{0}", shown.display()));
+    }
+    for device in DEVICES {
+        let place = root.join(device.trim_start_matches('/'));
+        std::fs::write(place, "")?;
+        words.push(format!("-b{device},{device},1"));
+    }
+    words.push(format!("--seccomp-bpf-binary={}", filter.display()));
+    // Or else it looks for a library of its own to preload.
+    words.extend(owned(&["-T", "static", "--ambient", "--"]));
+    words.extend(site.program.argv.clone());
+    Ok(words)
+}
