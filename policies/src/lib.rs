@@ -42,4 +42,4 @@ pub use profile::{Absent, Limits, Profile, Root};
 pub use proxy::Proxy;
 pub use seccompiler::sock_filter;
 pub use syscalls::{Check, Condition, Syscalls, Test, Width};
-pub use warm::Warm;
+pub use warm::{Warm, WarmMode};

@@ -1,5 +1,5 @@
-//! The section `[warm]`: whether jobs of a language are forked from an interpreter that has started already, and what
-//! that has imported.
+//! The section `[warm]`: whether jobs of a language get an interpreter that has started already, how, and what that has
+//! imported.
 //!
 //! What a job may do is the same either way: this is about time only, and must never be read for a permission.
 
@@ -10,10 +10,21 @@ use crate::document::{Item, Section};
 use crate::error::PolicyError;
 use crate::syscalls::Syscalls;
 
+/// How a job gets an interpreter that has started already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarmMode {
+    /// It is forked from one: for Python.
+    Fork,
+    /// One was started ahead, for this job alone: for Node.js, which can't be forked.
+    Ahead,
+}
+
 /// What is kept warm of a language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warm {
-    /// The modules that the template imports.
+    /// How.
+    pub mode: WarmMode,
+    /// The modules that the interpreter imports before there is a job.
     pub preload: Vec<String>,
     /// Those that the template of an environment imports besides, by the environment's name.
     pub environments: BTreeMap<String, Vec<String>>,
@@ -24,7 +35,7 @@ pub struct Warm {
     pub min: u16,
     /// How many are kept waiting at the most.
     pub max: u16,
-    /// How many jobs are forked from one template.
+    /// How many jobs are forked from one template, in that mode.
     pub forks: u32,
 }
 
@@ -53,26 +64,16 @@ impl Warm {
         commands: &[&[String]],
         syscalls: &Syscalls,
     ) -> Result<Option<Warm>, PolicyError> {
-        section.only(&[
-            "mode",
-            "preload",
-            "environments",
-            "start_env",
-            "min",
-            "max",
-            "forks",
-        ])?;
         let mode = section.need("mode", "\"fork\"")?;
-        match mode.string()? {
-            "fork" => {}
-            "off" => return Ok(None),
-            other => {
-                return Err(mode.refuse(
-                    format!("unknown mode {other:?}"),
-                    "write \"fork\", or \"off\" to start every job's interpreter anew",
-                ));
-            }
-        }
+        let Some(how) = how(&mode)? else {
+            return Ok(None);
+        };
+        let both = ["mode", "preload", "start_env", "min", "max"];
+        let forked: &[&str] = match how {
+            WarmMode::Fork => &["environments", "forks"],
+            WarmMode::Ahead => &[],
+        };
+        section.only(&[both.as_slice(), forked].concat())?;
         let ends_with_program =
             |words: &&[String]| words.last().is_some_and(|word| word == command::ENTRYPOINT);
         if !commands.iter().all(ends_with_program) {
@@ -86,9 +87,7 @@ impl Warm {
             .find(|call| !syscalls.allow.contains_key(**call))
         {
             return Err(mode.refuse(
-                format!(
-                    "a job that is forked needs the call {call}, which the profile does not allow"
-                ),
+                format!("a job that waits needs the call {call}, which the profile does not allow"),
                 "allow it, or write mode = \"off\"",
             ));
         }
@@ -105,15 +104,16 @@ impl Warm {
             Some(item) => item
                 .section()?
                 .items()
-                .map(|(name, item)| Ok((name.to_owned(), modules(&item)?)))
+                .map(|(name, item)| Ok((name.to_owned(), modules(&item, how)?)))
                 .collect::<Result<_, PolicyError>>()?,
             None => BTreeMap::new(),
         };
         let texts = |key| section.get(key).map_or(Ok(Vec::new()), |item| item.texts());
         Ok(Some(Warm {
+            mode: how,
             preload: section
                 .get("preload")
-                .map_or(Ok(Vec::new()), |item| modules(&item))?,
+                .map_or(Ok(Vec::new()), |item| modules(&item, how))?,
             environments,
             start_env: texts("start_env")?,
             min: u16::try_from(min).unwrap_or(u16::MAX),
@@ -122,7 +122,7 @@ impl Warm {
         }))
     }
 
-    /// What the template of this environment imports, or that of the plain profile.
+    /// What an interpreter of this environment imports, or one of the plain profile.
     pub fn preload(&self, environment: Option<&str>) -> Vec<String> {
         let own = environment.and_then(|name| self.environments.get(name));
         self.preload
@@ -140,6 +140,19 @@ impl Warm {
                 Some(beginning) => variable.starts_with(beginning),
                 None => variable == name,
             })
+    }
+}
+
+/// `None`: it is off.
+fn how(mode: &Item<'_>) -> Result<Option<WarmMode>, PolicyError> {
+    match mode.string()? {
+        "fork" => Ok(Some(WarmMode::Fork)),
+        "ahead" => Ok(Some(WarmMode::Ahead)),
+        "off" => Ok(None),
+        other => Err(mode.refuse(
+            format!("unknown mode {other:?}"),
+            "write \"fork\" for Python, \"ahead\" for Node.js, or \"off\" to start every job's interpreter anew",
+        )),
     }
 }
 
@@ -162,8 +175,12 @@ fn count(
     }
 }
 
-/// Names of modules, dots between their parts.
-fn modules(item: &Item<'_>) -> Result<Vec<String>, PolicyError> {
+/// Names of modules, with dots between their parts, or slashes in Node.js.
+fn modules(item: &Item<'_>, how: WarmMode) -> Result<Vec<String>, PolicyError> {
+    let (between, example) = match how {
+        WarmMode::Fork => ('.', "write it as in an import: \"json\", \"numpy.linalg\""),
+        WarmMode::Ahead => ('/', "name one of its own: \"net\", \"fs/promises\""),
+    };
     let part = |part: &str| {
         part.chars()
             .next()
@@ -171,11 +188,8 @@ fn modules(item: &Item<'_>) -> Result<Vec<String>, PolicyError> {
             && part.chars().all(|c| c.is_alphanumeric() || c == '_')
     };
     let names = item.texts()?;
-    match names.iter().find(|name| !name.split('.').all(part)) {
-        Some(name) => Err(item.refuse(
-            format!("{name:?} is not the name of a module"),
-            "write it as in an import: \"json\", \"numpy.linalg\"",
-        )),
+    match names.iter().find(|name| !name.split(between).all(part)) {
+        Some(name) => Err(item.refuse(format!("{name:?} is not the name of a module"), example)),
         None => Ok(names),
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use common::{AARCH64, ALLOW, Call, INVALID, KILL_PROCESS, NO_SUCH_CALL, NOTIFY, X86_64, run};
-use glovebox_policies::{Arch, Catalog, PolicyError, filter, template_filter};
+use glovebox_policies::{Arch, Catalog, PolicyError, WarmMode, filter, template_filter};
 
 /// SECCOMP_RET_TRACE, without its data.
 const TRACE: u32 = 0x7ff0_0000;
@@ -37,6 +37,7 @@ fn what_it_says_is_taken() {
     assert_eq!(warm.preload(None), ["json"]);
     assert_eq!(warm.preload(Some("web")), ["json"]);
     assert_eq!(warm.preload(Some("data")), ["json", "numpy", "os.path"]);
+    assert_eq!(warm.mode, WarmMode::Fork);
     assert_eq!((warm.min, warm.max, warm.forks), (2, 3, 9));
     for (name, is) in [
         ("PYTHONPATH", true),
@@ -53,6 +54,16 @@ fn what_it_says_is_taken() {
             .and_then(|one| one.warm.clone()),
         None
     );
+}
+
+#[test]
+fn one_that_is_started_ahead_has_modules_of_its_own() {
+    let catalog =
+        with("mode = \"ahead\"\npreload = [\"net\", \"fs/promises\"]\n").expect("it is right");
+    let warm = catalog.find("python").and_then(|one| one.warm.clone());
+    let warm = warm.expect("it is warm");
+    assert_eq!(warm.mode, WarmMode::Ahead);
+    assert_eq!(warm.preload(Some("any")), ["net", "fs/promises"]);
 }
 
 #[test]
@@ -81,6 +92,11 @@ fn mistakes_are_named_where_they_are() {
             "warm.forks: 0 is out of range",
         ),
         ("mode = \"fork\"\nmaximum = 1", "unknown key \"maximum\""),
+        ("mode = \"ahead\"\nforks = 9", "unknown key \"forks\""),
+        (
+            "mode = \"ahead\"\npreload = [\"os.path\"]",
+            "\"os.path\" is not the name of a module",
+        ),
     ] {
         let said = with(section).expect_err(section).to_string();
         assert!(

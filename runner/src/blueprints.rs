@@ -8,7 +8,7 @@ use std::ffi::CString;
 use std::path::PathBuf;
 
 use glovebox_cell::blueprint::{Network, RootPath, Without};
-use glovebox_cell::{Blueprint, Filter, Limits, Refusal, Warm};
+use glovebox_cell::{Blueprint, Filter, Limits, Refusal, Warm, WarmMode};
 use glovebox_policies::{Arch, Catalog, PolicyError, Profile, Root, Syscalls};
 use glovebox_schemas::job::{self, Job};
 
@@ -273,7 +273,12 @@ fn warm(
     let filter = glovebox_policies::template_filter(&profile.name, rules.syscalls, arch)?;
     let words = |words: Vec<String>| words.into_iter().filter_map(|word| CString::new(word).ok());
     let env = variables(profile, environment.is_some(), false);
+    let mode = match warm.mode {
+        glovebox_policies::WarmMode::Fork => WarmMode::Fork,
+        glovebox_policies::WarmMode::Ahead => WarmMode::Ahead,
+    };
     Ok(Some(Warm {
+        mode,
         argv: words(command(profile, environment, &profile.source, &[])).collect(),
         env: words(
             env.iter()

@@ -80,6 +80,9 @@ impl Client {
         let mut look = Look::default();
         let outcome = timeout(limit, async {
             let ear = self.ear(id, &mut look).await?;
+            if let Some(result) = self.look(id, &mut look).await? {
+                return Ok(result);
+            }
             self.listen_until_done(id, ear, &mut look).await
         })
         .await;
@@ -138,10 +141,10 @@ impl Client {
             tracing::debug!(job = %id, %error, "a waiting client lost Redis and will connect again");
             look.trouble = Some(error);
             tokio::time::sleep(retry.next_delay()).await;
+            ear = self.ear(id, look).await;
             if let Ok(Some(result)) = self.look(id, look).await {
                 return Ok(result);
             }
-            ear = self.ear(id, look).await;
         }
     }
 
@@ -153,21 +156,19 @@ impl Client {
         retry: &mut Retry,
         look: &mut Look,
     ) -> Result<JobResult, ClientError> {
-        let mut heard = true;
         loop {
+            let heard = timeout(LOOK_AGAIN, ear.told()).await;
+            if let Ok(false) = heard {
+                return Err(self.listening.lost("the connection ended"));
+            }
             if let Some(result) = self.look(id, look).await? {
-                if !heard {
+                if heard.is_err() {
                     self.listening.is_deaf(&ear);
                 }
                 return Ok(result);
             }
             retry.reset();
             look.trouble = None;
-            heard = match timeout(LOOK_AGAIN, ear.told()).await {
-                Ok(true) => true,
-                Ok(false) => return Err(self.listening.lost("the connection ended")),
-                Err(_) => false,
-            };
         }
     }
 }

@@ -19,7 +19,7 @@ struct Overtaken {
     job: Job,
 }
 
-async fn overtaken(parts: impl Fn(&Runner) -> Vec<Process>) -> Overtaken {
+async fn overtaken(freeze: impl Fn(&Runner) -> Vec<Process>) -> Overtaken {
     let fleet = Fleet::new().await.unwrap();
     let first = fleet.runner(1).await.unwrap();
     let mut job = gate();
@@ -27,8 +27,7 @@ async fn overtaken(parts: impl Fn(&Runner) -> Vec<Process>) -> Overtaken {
     job.limits.wall_ms = Some(600_000);
     fleet.client.submit(&job).await.unwrap();
     fleet.started(&job.id, 1).await.unwrap();
-    let frozen = parts(&first);
-    signal(&frozen, Signal::SIGSTOP);
+    let frozen = freeze(&first);
     let second = fleet.runner(1).await.unwrap();
     // The broker gives it up after two to three heartbeats, and its lease is over by then.
     fleet.started(&job.id, 2).await.unwrap();
@@ -39,6 +38,11 @@ async fn overtaken(parts: impl Fn(&Runner) -> Vec<Process>) -> Overtaken {
         second,
         job,
     }
+}
+
+fn frozen(processes: Vec<Process>) -> Vec<Process> {
+    signal(&processes, Signal::SIGSTOP);
+    processes
 }
 
 fn signal(processes: &[Process], signal: Signal) {
@@ -105,9 +109,8 @@ async fn the_warden_ends_the_cells_of_a_frozen_worker() {
 async fn a_runner_that_wakes_up_after_the_result_changes_nothing() {
     let all = |runner: &Runner| {
         let parts = runner.parts().unwrap().into_iter();
-        parts
-            .chain(runner.warden().unwrap().leaves().unwrap())
-            .collect()
+        let cells = runner.warden().unwrap().leaves().unwrap();
+        frozen(parts.chain(cells).collect())
     };
     let overtaken = overtaken(all).await;
     overtaken.second.release().unwrap();
@@ -119,8 +122,13 @@ async fn a_runner_that_wakes_up_after_the_result_changes_nothing() {
 /// Its job ends while it is frozen: it wakes up with a result in its hands, and the other one is still at it.
 #[tokio::test]
 async fn a_worker_that_wakes_up_with_a_stale_result_throws_it_away() {
-    let overtaken = overtaken(|runner| vec![runner.worker().unwrap()]).await;
-    overtaken.first.release().unwrap();
+    let overtaken = overtaken(|runner| {
+        let worker = frozen(vec![runner.worker().unwrap()]);
+        // At once: the warden ends the cells of a frozen worker before anybody else may begin its jobs.
+        runner.release().unwrap();
+        worker
+    })
+    .await;
     signal(&overtaken.frozen, Signal::SIGCONT);
     // It has seen that it was overtaken when it consumes again.
     overtaken

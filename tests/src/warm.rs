@@ -2,15 +2,20 @@
 //!
 //! Must never take a cold cell for a warm one: each answer says which it was.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use glovebox_schemas::result::JobResult;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::processes::Process;
 
 /// Whether a line of jobs has a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
+    /// There may be one; it is not waited for.
+    Either,
     /// Every cell starts its interpreter.
     Cold,
     /// Cells come from a template.
@@ -24,6 +29,8 @@ pub struct Line {
     /// `None` only while it is dropped.
     jobs: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    /// What it has said, for [`Start::Either`].
+    log: File,
 }
 
 /// What came of a job.
@@ -47,17 +54,27 @@ impl Line {
     /// The same with variables in the runner's own environment.
     #[must_use]
     pub fn with(binary: &str, start: Start, variables: &[(&str, &str)]) -> Line {
+        let log = tempfile::tempfile().expect("a file can be made");
         let mut child = Command::new(binary)
-            .args((start == Start::Cold).then_some("cold"))
+            .args(match start {
+                Start::Cold => Some("cold"),
+                Start::Either => Some("told"),
+                Start::Warm => None,
+            })
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(match start {
+                Start::Either => log.try_clone().expect("it is open").into(),
+                Start::Cold | Start::Warm => Stdio::inherit(),
+            })
             .spawn()
             .expect("the binary can be started");
         Line {
             jobs: child.stdin.take(),
             answers: BufReader::new(child.stdout.take().expect("it is a pipe")),
             child,
+            log,
         }
     }
 
@@ -78,10 +95,58 @@ impl Line {
         }
     }
 
-    /// The process id of the supervisor.
+    /// Ends it, and gives what it has said if it was started with [`Start::Either`].
+    ///
+    /// # Panics
+    /// When that is no text.
     #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    pub fn told(self) -> String {
+        let mut log = self.log.try_clone().expect("it is open");
+        drop(self);
+        let mut text = String::new();
+        log.rewind().expect("it is a file");
+        log.read_to_string(&mut text).expect("it is text");
+        text
+    }
+
+    /// Runs jobs, all of which succeed, until one is warm; how many were not.
+    ///
+    /// # Panics
+    /// When there is no template after many.
+    pub fn until_warm(&mut self) -> usize {
+        let job = json!({"id": "test", "language": "python", "code": "print(1)"});
+        let is_warm = |_: &usize| {
+            let answer = self.run(&job);
+            assert_eq!(answer.result.stdout, "1\n", "{:#}", answer.document);
+            answer.warm
+        };
+        (0..2000).find(is_warm).expect("there is a template again")
+    }
+
+    /// The template of this line.
+    #[must_use]
+    pub fn template(&self) -> Option<Process> {
+        self.called("glovebox-warm").first().copied()
+    }
+
+    /// What waits for a job.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Process> {
+        self.called("glovebox-ready")
+    }
+
+    fn called(&self, name: &str) -> Vec<Process> {
+        let mut found = self.process().called(name).expect("/proc can be read");
+        // One that got another parent while we looked is seen with both.
+        found.sort_by_key(|process| process.0);
+        found.dedup();
+        found
+    }
+
+    /// The supervisor.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        Process(self.child.id().cast_signed())
     }
 }
 

@@ -3,6 +3,7 @@
 //! What is large is built once and kept beside the binary, for all of these tests and for their next run.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,6 +13,7 @@ use glovebox_schemas::result::Status;
 use glovebox_tests::cli::{Cli, Ended};
 use glovebox_tests::glovebox_bin;
 use glovebox_tests::run::{Outcome, Run};
+use glovebox_tests::warm::{Line, Start};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -88,6 +90,49 @@ fn names_in(folder: &Path) -> Vec<String> {
 fn numpy_computes() {
     let run = science("import numpy as np\nprint(np.linalg.solve([[2.0, 0], [0, 4]], [2, 4]))");
     printed(&run.result(), "[1. 1.]\n");
+}
+
+/// Preloaded, and forked: what it draws must not be what another job draws.
+#[test]
+fn numpy_in_a_warm_cell_is_as_in_a_cold_one() {
+    let store = shared("science", "python", ("requirements.txt", SCIENCE));
+    let policies = tempfile::tempdir().unwrap();
+    fs::create_dir(policies.path().join("profiles")).unwrap();
+    let profile = include_str!("../../policies/profiles/python.toml");
+    let warm = "[warm]\nenvironments = { science = [\"numpy\", \"pandas\"] }\n";
+    let profile = profile.replace("[warm]\n", warm);
+    fs::write(policies.path().join("profiles/python.toml"), profile).unwrap();
+    let variables = [
+        (STORE, store.to_str().unwrap()),
+        ("GLOVEBOX_POLICIES", policies.path().to_str().unwrap()),
+        ("WARM_PROFILE", "python:science"),
+    ];
+    let [mut warm, mut cold] = [Start::Warm, Start::Cold]
+        .map(|start| Line::with(env!("CARGO_BIN_EXE_warm"), start, &variables));
+    let job = |code: &str| json!({"id": "test", "language": "python", "profile": "python:science", "code": code});
+    let draws = "import numpy as np\nprint(np.random.rand(), np.random.default_rng().random(), np.random.RandomState().rand())";
+    let mut drawn = HashSet::new();
+    for _ in 0..5 {
+        let answer = warm.run(&job(draws));
+        assert!(answer.warm, "{:#}", answer.document);
+        for number in answer.result.stdout.split_whitespace() {
+            assert!(drawn.insert(number.to_owned()), "{number} twice");
+        }
+    }
+    assert_eq!(drawn.len(), 15);
+    for code in [
+        "import numpy as np\nnp.random.seed(1)\nprint(np.random.rand(), np.random.default_rng(1).random(), np.get_printoptions())",
+        "import numpy as np\nprint(np.linalg.inv(np.eye(300) * 2).sum(), np.geterr(), np.show_config.__module__)",
+        "import pandas as pd\nframe = pd.DataFrame({'a': [1, 2], 'b': ['x', None]})\nprint(frame.describe(), frame.groupby('a').count())",
+        "import numpy as np\nnp.array([1, 2]).reshape(3)",
+        "import numpy as np\nprint(np.float64(1) / 0)",
+        "import multiprocessing as m, numpy as np\nif __name__ == '__main__':\n    with m.Pool(2) as pool: print(pool.map(np.sqrt, [1, 4]))",
+        "import sys\nprint(sys.argv, sys.path, sys.prefix, sys.executable, sys.flags)",
+    ] {
+        let [one, other] = [warm.run(&job(code)), cold.run(&job(code))];
+        assert_eq!((one.warm, other.warm), (true, false));
+        assert_eq!(one.normalised(), other.normalised());
+    }
 }
 
 #[test]

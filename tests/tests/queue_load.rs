@@ -62,6 +62,6 @@ async fn a_thousand_jobs_have_a_thousand_results() {
         after < before + 2 * KIB,
         "{before} KiB before, {after} KiB after"
     );
-    assert_eq!(runner.warden().unwrap().children().unwrap(), []);
+    assert_eq!(runner.warden().unwrap().leaves().unwrap(), []);
     fleet.stop_settled(runner).await.unwrap();
 }

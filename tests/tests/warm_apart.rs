@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
 
 use glovebox_tests::probe::{Word, beside, spoke};
-use glovebox_tests::warm::{Answer, Line, Start};
+use glovebox_tests::processes::Process;
+use glovebox_tests::warm::{Line, Start};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_warm");
@@ -26,28 +28,30 @@ fn printed(line: &mut Line, code: &str) -> String {
 
 #[test]
 fn the_next_in_the_slot_finds_nothing_of_the_last() {
-    let mut line = Line::start(BINARY, Start::Warm);
-    let probes = beside("leftovers");
-    assert!(probes.len() >= 12, "{}", probes.len());
-    for probe in probes {
-        let mut run = |word: &str| {
-            let content = include_str!("../probes/probe.py");
-            let mut job = python(&probe.code);
-            job["args"] = json!([word]);
-            job["files"] = json!([{"path": "probe.py", "content": content}]);
-            let answer = line.run(&job);
-            assert!(answer.warm, "{}: {:#}", probe.name, answer.document);
-            answer
-        };
-        run("leave");
-        let found = run("look");
-        assert_eq!(
-            spoke(&found.result),
-            Some(Word::Contained),
-            "{}: {:#}",
-            probe.name,
-            found.document
-        );
+    for start in [Start::Cold, Start::Warm] {
+        let mut line = Line::start(BINARY, start);
+        let probes = beside("leftovers");
+        assert!(probes.len() >= 14, "{}", probes.len());
+        for probe in probes {
+            let mut run = |word: &str| {
+                let content = include_str!("../probes/probe.py");
+                let mut job = python(&probe.code);
+                job["args"] = json!([word]);
+                job["files"] = json!([{"path": "probe.py", "content": content}]);
+                let answer = line.run(&job);
+                assert_eq!(answer.warm, start == Start::Warm, "{}", probe.name);
+                answer
+            };
+            run("leave");
+            let found = run("look");
+            assert_eq!(
+                spoke(&found.result),
+                Some(Word::Contained),
+                "{start:?}: {}: {:#}",
+                probe.name,
+                found.document
+            );
+        }
     }
 }
 
@@ -55,12 +59,164 @@ fn the_next_in_the_slot_finds_nothing_of_the_last() {
 fn what_is_soiled_is_soiled_for_nobody_else() {
     let soils = fs::read_to_string(folder("warm/soils.py")).unwrap();
     let looks = fs::read_to_string(folder("warm/looks.py")).unwrap();
-    let mut line = Line::start(BINARY, Start::Warm);
-    let clean = printed(&mut line, &looks);
-    for _ in 0..3 {
-        assert_eq!(printed(&mut line, &soils), "soiled\n");
-        assert_eq!(printed(&mut line, &looks), clean);
+    for start in [Start::Cold, Start::Warm] {
+        let mut line = Line::start(BINARY, start);
+        let mut run = |code: &str| {
+            let answer = line.run(&python(code));
+            assert_eq!(answer.warm, start == Start::Warm);
+            assert_eq!(answer.result.stderr, "", "{:#}", answer.document);
+            answer
+        };
+        let clean = run(&looks);
+        for _ in 0..3 {
+            assert_eq!(run(&soils).result.stdout, "soiled\n");
+            let next = run(&looks);
+            assert_eq!(next.result.stdout, clean.result.stdout);
+            // Counters of the group, which the one before has driven up.
+            let usage = next.result.usage.unwrap();
+            assert!(usage.memory_peak_bytes < 50 << 20, "{usage:?}");
+            assert!(usage.processes_peak < 4, "{usage:?}");
+            assert!(usage.cpu_user_ms + usage.cpu_system_ms < 250.0, "{usage:?}");
+        }
     }
+}
+
+/// From outside: all that has the uid of a slot's jobs after one that has soiled it.
+#[test]
+fn nothing_on_the_host_is_the_last_jobs() {
+    let soils = fs::read_to_string(folder("warm/soils.py")).unwrap();
+    for start in [Start::Cold, Start::Warm] {
+        let mut line = Line::start(BINARY, start);
+        let uid = line.run(&python("import os\nprint(os.getuid())"));
+        let uid = uid.result.stdout.trim().to_owned();
+        line.run(&python(&soils));
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse() else {
+                continue;
+            };
+            let (process, is_its) = (Process(pid), |ids: String| ids.starts_with(&uid));
+            if process.status("Uid").is_ok_and(is_its) {
+                // The one that waits for the next job; or it is on its way to be that.
+                let name = process.name().unwrap_or_default();
+                assert!(
+                    start == Start::Warm && name.starts_with("glovebox-"),
+                    "{pid}: {name}"
+                );
+            }
+        }
+        for folder in ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock"] {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let owner = entry.metadata().map_or(0, |metadata| metadata.uid());
+                assert_ne!(owner.to_string(), uid, "{:?}", entry.path());
+            }
+        }
+    }
+}
+
+/// What a template has open, and what a cell that waits: the names that /proc gives to it, by number.
+fn open_files(process: Process) -> Vec<(i32, String)> {
+    let entries = fs::read_dir(format!("/proc/{}/fd", process.0)).unwrap();
+    let mut open: Vec<_> = entries
+        .flatten()
+        .map(|entry| {
+            let target = fs::read_link(entry.path()).unwrap_or_default();
+            let kind = target
+                .to_string_lossy()
+                .split(':')
+                .next()
+                .unwrap()
+                .to_owned();
+            (entry.file_name().to_string_lossy().parse().unwrap(), kind)
+        })
+        .collect();
+    open.sort();
+    open
+}
+
+fn is_found_in(process: Process, wanted: &[u8]) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{}/maps", process.0)).unwrap();
+    let memory = File::open(format!("/proc/{}/mem", process.0)).unwrap();
+    maps.lines().any(|line| {
+        let (from, to) = line
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .split_once('-')
+            .unwrap();
+        let number = |text| u64::from_str_radix(text, 16).unwrap();
+        let mut bytes = vec![0; usize::try_from(number(to) - number(from)).unwrap()];
+        // What has no pages (vvar) can't be read, and holds nothing of ours.
+        memory.read_exact_at(&mut bytes, number(from)).is_ok()
+            && bytes.windows(wanted.len()).any(|window| window == wanted)
+    })
+}
+
+#[test]
+fn a_template_holds_nothing_of_the_runners_and_shares_nothing() {
+    let secret = "of-the-runner-and-nobody-else";
+    let mut line = Line::with(BINARY, Start::Warm, &[("GLOVEBOX_SECRET", secret)]);
+    line.until_warm();
+    let template = line.template().expect("there is a template");
+    let waiting = loop {
+        if let Some(waiting) = line.waiting().first().copied() {
+            break waiting;
+        }
+        std::thread::yield_now();
+    };
+    let kinds = |process| -> Vec<String> {
+        open_files(process)
+            .into_iter()
+            .map(|(_, kind)| kind)
+            .collect()
+    };
+    assert_eq!(kinds(template), ["socket", "pipe", "pipe"]);
+    assert_eq!(kinds(waiting), ["pipe", "pipe", "pipe", "socket"]);
+    // Not even the means that it prints by.
+    assert!(
+        is_found_in(line.process(), secret.as_bytes()),
+        "the test can find it"
+    );
+    for process in [template, waiting] {
+        assert!(!is_found_in(process, secret.as_bytes()), "{process:?}");
+        let maps = fs::read_to_string(format!("/proc/{}/maps", process.0)).unwrap();
+        let shared = maps
+            .lines()
+            .find(|line| line.contains("rw-s") || line.contains("-w-s"));
+        assert_eq!(shared, None, "{process:?}");
+        for (field, value) in [("NoNewPrivs", "1"), ("Seccomp", "2"), ("Groups", "")] {
+            assert_eq!(
+                process.status(field).unwrap(),
+                value,
+                "{process:?}: {field}"
+            );
+        }
+        for field in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(
+                process.status(field).unwrap(),
+                "0000000000000000",
+                "{process:?}: {field}"
+            );
+        }
+    }
+    // The cell's own, which its init made; the user namespace is that of all cells of this kind.
+    let init = waiting.parent().unwrap();
+    let namespace = |process: Process, name: &str| {
+        fs::read_link(format!("/proc/{}/ns/{name}", process.0)).unwrap()
+    };
+    for name in ["mnt", "pid", "ipc", "uts", "net", "user"] {
+        assert_eq!(namespace(waiting, name), namespace(init, name), "{name}");
+    }
+    for name in ["mnt", "pid", "ipc", "uts", "net", "user", "cgroup"] {
+        assert_ne!(
+            namespace(waiting, name),
+            namespace(template, name),
+            "{name}"
+        );
+    }
+    assert_ne!(
+        template.status("Uid").unwrap(),
+        waiting.status("Uid").unwrap()
+    );
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -83,184 +239,4 @@ print(ssl.RAND_bytes(8).hex(), tempfile.mktemp(), multiprocessing.current_proces
         }
     }
     assert_eq!(seen.len(), 20 * 10);
-}
-
-/// The template of this line, whose supervisor's descendants are looked at.
-fn template(line: &Line) -> Option<u32> {
-    let mut found = descendants(line.pid());
-    // Its parent is the init of its cell, and it is no job's: those have one slot's uid, the highest.
-    found.retain(|pid| {
-        let file =
-            |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-        file("cmdline").starts_with("/usr/bin/python3") && file("status").contains("NSpid:") && {
-            let status = file("status");
-            let pids = status
-                .lines()
-                .find(|line| line.starts_with("NSpid:"))
-                .unwrap_or_default();
-            // Two levels: the host's, or what the tests run in, and its nursery's.
-            pids.split_whitespace().count() == levels() + 2
-        }
-    });
-    found.first().copied()
-}
-
-/// How deep the pid namespace of the tests is.
-fn levels() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let pids = status
-        .lines()
-        .find(|line| line.starts_with("NSpid:"))
-        .unwrap();
-    pids.split_whitespace().count() - 1
-}
-
-fn descendants(of: u32) -> Vec<u32> {
-    let children = |pid: u32| -> Vec<u32> {
-        let path = format!("/proc/{pid}/task/{pid}/children");
-        let text = fs::read_to_string(path).unwrap_or_default();
-        text.split_whitespace()
-            .map(|pid| pid.parse().unwrap())
-            .collect()
-    };
-    let (mut all, mut next) = (Vec::new(), vec![of]);
-    while let Some(pid) = next.pop() {
-        let more = children(pid);
-        all.extend(&more);
-        next.extend(more);
-    }
-    all
-}
-
-fn kill(pid: u32) {
-    let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-}
-
-/// Runs jobs until one is warm; how many were not. All succeed.
-fn until_warm(line: &mut Line) -> usize {
-    for cold in 0..2000 {
-        let answer: Answer = line.run(&python("print(1)"));
-        assert_eq!(answer.result.stdout, "1\n", "{:#}", answer.document);
-        if answer.warm {
-            return cold;
-        }
-    }
-    panic!("there is no template any more");
-}
-
-#[test]
-fn a_template_that_is_killed_is_followed_by_another() {
-    let mut line = Line::start(BINARY, Start::Warm);
-    for _ in 0..3 {
-        until_warm(&mut line);
-        let killed = template(&line).expect("there is a template");
-        kill(killed);
-        // The cell that waited already is of use all the same; what comes after it starts cold.
-        until_warm(&mut line);
-        let cold = (0..20)
-            .map(|_| line.run(&python("print(1)")))
-            .filter(|answer| !answer.warm);
-        let cold = cold.count() + until_warm(&mut line);
-        let next = template(&line);
-        assert!(
-            next.is_some() && next != Some(killed),
-            "{next:?} after {killed}, {cold} were cold"
-        );
-    }
-}
-
-#[test]
-fn a_job_outlives_its_template() {
-    let mut line = Line::start(BINARY, Start::Warm);
-    until_warm(&mut line);
-    let (killed, pid) = (template(&line).expect("there is a template"), line.pid());
-    let code = "
-import ctypes, time
-ctypes.CDLL(None).prctl(15, b'under way')
-time.sleep(1)
-print('there')";
-    std::thread::scope(|scope| {
-        let running = scope.spawn(|| line.run(&python(code)));
-        let is_named = |pid: &u32| {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
-            name.is_ok_and(|name| name == "under way\n")
-        };
-        while !descendants(pid).iter().any(is_named) {
-            std::thread::yield_now();
-        }
-        kill(killed);
-        let answer = running.join().unwrap();
-        let told = (answer.warm, answer.result.stdout.as_str());
-        assert_eq!(told, (true, "there\n"), "{:#}", answer.document);
-    });
-}
-
-/// A profile with another section `[warm]`, in a folder for GLOVEBOX_POLICIES.
-fn policies(change: impl Fn(String) -> String) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("profiles")).unwrap();
-    let shipped = include_str!("../../policies/profiles/python.toml").to_owned();
-    let changed = change(shipped.clone());
-    assert_ne!(changed, shipped);
-    fs::write(dir.path().join("profiles/python.toml"), changed).unwrap();
-    dir
-}
-
-#[test]
-fn a_template_gives_so_many_jobs_and_no_more() {
-    let dir = policies(|text| text.replace("forks = 2000", "forks = 3"));
-    let variables = [("GLOVEBOX_POLICIES", dir.path().to_str().unwrap())];
-    let mut line = Line::with(BINARY, Start::Warm, &variables);
-    let mut templates = HashSet::new();
-    for _ in 0..12 {
-        until_warm(&mut line);
-        templates.extend(template(&line));
-    }
-    assert!(templates.len() >= 3, "{templates:?}");
-}
-
-#[test]
-fn what_can_not_be_preloaded_is_told_and_its_jobs_start_cold() {
-    for (module, wanted) in [
-        ("no_such_module", "No module named 'no_such_module'"),
-        ("antigravity.gravity", "not a package"),
-    ] {
-        let dir = policies(|text| text.replace("\"bisect\"", &format!("\"{module}\"")));
-        let output = std::process::Command::new(BINARY)
-            .arg("told")
-            .env("GLOVEBOX_POLICIES", dir.path())
-            .stdin(std::process::Stdio::null())
-            .output()
-            .unwrap();
-        let log = String::from_utf8_lossy(&output.stderr);
-        assert!(log.contains(wanted), "{log}");
-    }
-}
-
-#[test]
-fn a_job_that_hides_a_module_starts_cold() {
-    let mut line = Line::start(BINARY, Start::Warm);
-    for (path, warm) in [
-        ("enum.py", false),
-        ("json/__init__.py", false),
-        ("mine.py", true),
-    ] {
-        let name = path.split(['.', '/']).next().unwrap();
-        let code = format!("import {name}\nprint({name}.MINE)");
-        let mut job = python(&code);
-        job["files"] = json!([{"path": path, "content": "MINE = 1\n"}]);
-        let answer = line.run(&job);
-        assert_eq!(
-            (answer.warm, answer.result.stdout.as_str()),
-            (warm, "1\n"),
-            "{path}: {:#}",
-            answer.document
-        );
-    }
-    for (variable, warm) in [("PYTHONPATH", false), ("LC_ALL", false), ("TOKEN", true)] {
-        let mut job = python("print(1)");
-        job["env"] = json!({ variable: "/work" });
-        assert_eq!(line.run(&job).warm, warm, "{variable}");
-    }
 }

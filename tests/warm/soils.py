@@ -43,5 +43,9 @@ if os.fork() == 0:
         time.sleep(1000)
     os._exit(0)
 threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+held = bytearray(b"x") * (100 << 20)
+end = time.process_time() + 0.3
+while time.process_time() < end:
+    pass
 os.write(1, b"soiled\n")
 os._exit(0)

@@ -17,6 +17,9 @@ use crate::agent::{Batch, Order};
 use crate::program::Program;
 use crate::way::Way;
 
+/// Bytes for all interpreters that wait.
+const WARM_MEMORY: &str = "536870912";
+
 /// Everything that runs, until it is dropped.
 pub(crate) struct Whole {
     pub(crate) fleet: Fleet,
@@ -53,7 +56,7 @@ impl Whole {
             Runner::spawn_with(&fleet.services, &arguments, &variables)
         };
         let cold = runner(Way::QueueCold, &["--warm-memory", "0"])?;
-        let warm = runner(Way::QueueWarm, &[])?;
+        let warm = runner(Way::QueueWarm, &["--warm-memory", WARM_MEMORY])?;
         for runner in [&cold, &warm] {
             runner.says("consuming").await?;
         }

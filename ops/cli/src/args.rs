@@ -131,7 +131,7 @@ pub(crate) struct RunnerArgs {
     pub(crate) spool_disk: u64,
     /// How many bytes interpreters that are kept warm may use, those that wait for a job included; 0 starts every job's
     /// anew
-    #[arg(long, value_name = "BYTES", default_value_t = 512 << 20)]
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub(crate) warm_memory: u64,
     /// How many replicas of Redis must have a result before its job is acknowledged
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -40,8 +40,8 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     let (languages, mut warden) =
         isolation::warden(catalog, &Wanted::Everything, slots, &args.isolation)?;
     warden.warm = WarmConfig {
-        library: Some(glovebox_inside::LIBRARY)
-            .filter(|library| args.warm_memory > 0 && !library.is_empty()),
+        libraries: Some(glovebox_inside::LIBRARIES)
+            .filter(|libraries| args.warm_memory > 0 && !libraries.fork.is_empty()),
         memory: args.warm_memory,
     };
     let name = args.name.clone().unwrap_or_else(default_name);

@@ -40,13 +40,24 @@ pub struct Blueprint {
     pub without: Without,
 }
 
-/// What the template of warm cells is: an interpreter that has started, and that jobs are forked from.
+/// How a process comes to wait for its job in a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarmMode {
+    /// It is a child of a template: of an interpreter that has started, and that jobs are forked from.
+    Fork,
+    /// It is an interpreter that was started in its cell before the job came.
+    Ahead,
+}
+
+/// What waits in warm cells.
 #[derive(Clone, Debug)]
 pub struct Warm {
+    /// How it gets there.
+    pub mode: WarmMode,
     /// A command that a warm job runs, without arguments; its last word is the program's file, of which each job has its
     /// own.
     pub argv: Vec<CString>,
-    /// The environment that the template starts with, `NAME=value` each.
+    /// The environment that the interpreter starts with, `NAME=value` each.
     pub env: Vec<CString>,
     /// The modules that it imports.
     pub preload: Vec<String>,

@@ -9,6 +9,8 @@
 //! has a driver for each version; [`probe`] tells what this host can give; `sys` holds the only
 //! unsafe code.
 
+#[cfg(feature = "ahead")]
+mod ahead;
 pub mod blueprint;
 mod cgroup;
 mod enter;
@@ -16,6 +18,8 @@ mod evidence;
 mod host;
 #[cfg(feature = "inside")]
 mod inside;
+#[cfg(any(feature = "inside", feature = "ahead"))]
+mod order;
 pub mod protocol;
 mod report;
 mod step;
@@ -24,10 +28,10 @@ mod sys;
 mod warden;
 mod warm;
 
-pub use blueprint::{Blueprint, Filter, Limits, Refusal, Warm, Without};
+pub use blueprint::{Blueprint, Filter, Limits, Refusal, Warm, WarmMode, Without};
 pub use evidence::{Call, Ending, Evidence, KillReason, RefusedCall, Usage};
 pub use host::{Layer, LayerState, probe};
 pub use protocol::{Event, FileSpec, Launch, Request};
 pub use step::Step;
 pub use supervise::{Link, WorkerError, supervise};
-pub use warden::{AllowMissing, SILENCE, WardenConfig, WarmConfig, worker_id};
+pub use warden::{AllowMissing, SILENCE, WardenConfig, WarmConfig, WarmLibraries, worker_id};

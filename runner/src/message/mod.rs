@@ -3,6 +3,7 @@
 //! [`intake`] and its neighbours are the only rooms on the worker's side that know lapin. Must never acknowledge
 //! anything on its own account: the pipeline does, at its end.
 
+mod acks;
 mod dead;
 pub(crate) mod intake;
 mod parking;

@@ -8,22 +8,25 @@ use std::sync::Arc;
 use glovebox_schemas::names::{DELIVERY_COUNT_HEADER, ENQUEUED_AT_HEADER, FIRST_COPY_HEADER};
 use glovebox_schemas::result::Attempt;
 use jiff::Timestamp;
-use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
+use lapin::options::{BasicNackOptions, BasicRejectOptions};
 use lapin::types::AMQPValue;
 use lapin::{Acker, BasicProperties};
 
+use super::acks::Acks;
 use super::{DeadLetters, Delivery};
 
 /// Settles a delivery with the broker.
 pub(super) struct Receipt {
+    tag: u64,
     acker: Acker,
+    acks: Arc<Acks>,
     properties: BasicProperties,
     dead: Arc<DeadLetters>,
 }
 
 impl Receipt {
     pub(super) async fn ack(self) {
-        log("ack", self.acker.ack(BasicAckOptions::default()).await);
+        log("ack", self.acks.ack(self.tag).await.map(|()| true));
     }
 
     /// Keeps it aside with what is known about it. Where that fails the broker does it, without the history, and
@@ -39,6 +42,7 @@ impl Receipt {
                 tracing::warn!(why, "the broker is to dead-letter it by itself");
                 let options = BasicRejectOptions { requeue: false };
                 log("reject", self.acker.reject(options).await);
+                self.acks.settled(self.tag);
             }
         }
     }
@@ -49,6 +53,7 @@ impl Receipt {
             multiple: false,
         };
         log("nack", self.acker.nack(options).await);
+        self.acks.settled(self.tag);
     }
 }
 
@@ -65,6 +70,7 @@ pub(super) fn received(
     delivery: lapin::message::Delivery,
     lane: String,
     session: u64,
+    acks: Arc<Acks>,
     dead: Arc<DeadLetters>,
 ) -> Delivery {
     let properties = delivery.properties;
@@ -83,6 +89,8 @@ pub(super) fn received(
         received_at: Timestamp::now(),
         body: delivery.data,
         receipt: Some(Receipt {
+            tag: delivery.delivery_tag,
+            acks,
             acker: delivery.acker,
             properties,
             dead,

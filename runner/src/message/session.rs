@@ -17,6 +17,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
 
+use super::acks::Acks;
 use super::intake::{Intake, Phase, Sink};
 use super::parking::Parked;
 use super::receipt::received;
@@ -36,6 +37,7 @@ const MOST_WAITING: usize = 4;
 pub(super) struct Session {
     connection: Connection,
     channel: Channel,
+    acks: Arc<Acks>,
     control: Consumer,
     number: u64,
     jobs: SelectAll<BoxStream<'static, Item>>,
@@ -81,6 +83,7 @@ impl Session {
         let control = control(&channel).await;
         let mut session = Session {
             connection,
+            acks: Arc::new(Acks::new(channel.clone())),
             channel,
             control: control.map_err(lost("listening to cancellations"))?,
             number: intake.lease.next_session(),
@@ -180,10 +183,13 @@ impl Session {
             tokio::select! {
                 Some(item) = self.jobs.next() => self.take(item, intake, sink)?,
                 cancel = self.control.next() => match cancel {
-                    Some(Ok(message)) => match Cancel::parse(&message.data) {
-                        Ok(cancel) => sink.cancel(cancel),
-                        Err(error) => tracing::warn!(%error, "ignored what is no cancellation"),
-                    },
+                    Some(Ok(message)) => {
+                        self.acks.settled(message.delivery_tag);
+                        match Cancel::parse(&message.data) {
+                            Ok(cancel) => sink.cancel(cancel),
+                            Err(error) => tracing::warn!(%error, "ignored what is no cancellation"),
+                        }
+                    }
                     Some(Err(error)) => return Err(failed("listening to cancellations")(error)),
                     None => return Err("the broker ended the control consumer".to_owned()),
                 },
@@ -204,7 +210,8 @@ impl Session {
         match item {
             Item::Delivery(lane, delivery) => {
                 let dead = Arc::clone(&intake.dead);
-                sink.take(received(*delivery, lane, self.number, dead));
+                let acks = Arc::clone(&self.acks);
+                sink.take(received(*delivery, lane, self.number, acks, dead));
                 Ok(())
             }
             Item::Failed(error) => Err(format!("the consumer failed: {error}")),

@@ -1,10 +1,10 @@
-//! Whether a job can be forked from a template without noticing.
+//! Whether a job can be given an interpreter that has started already, without noticing.
 //!
 //! Where there is any doubt it starts cold: that is slower, and always right.
 
 use std::collections::BTreeMap;
 
-use glovebox_policies::Profile;
+use glovebox_policies::{Profile, WarmMode};
 use glovebox_schemas::job::Job;
 
 use super::Input;
@@ -14,7 +14,7 @@ const ARCHIVE_END: &[u8] = b"PK\x05\x06";
 /// The first byte of the mark that a UTF-8 text may begin with.
 const TEXT_MARK: u8 = 0xef;
 
-/// Whether the template of this profile, which was started with the variables `own`, does for the job. That no file of
+/// Whether an interpreter of this profile, which was started with the variables `own`, does for the job. That no file of
 /// the job hides a module which the template has imported is seen where that is known.
 pub(super) fn is_possible(
     job: &Job,
@@ -28,10 +28,11 @@ pub(super) fn is_possible(
     let set = |(name, value): (&String, &String)| {
         own.get(name) != Some(value) && warm.is_read_at_start(name)
     };
-    is_source(&program.content) && !job.env.iter().any(set)
+    let is_the_text = warm.mode == WarmMode::Ahead || is_source(&program.content);
+    is_the_text && !job.env.iter().any(set)
 }
 
-/// Whether an interpreter takes this for the text of a program, and not for compiled code or an archive.
+/// Whether Python takes this for the text of a program, and not for compiled code or an archive.
 fn is_source(content: &[u8]) -> bool {
     let first = content.first().copied().unwrap_or_default();
     let is_archive = || {

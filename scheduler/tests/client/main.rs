@@ -3,6 +3,7 @@
 
 mod cancel;
 mod common;
+mod listening;
 mod publish;
 mod redis_faults;
 mod runners;

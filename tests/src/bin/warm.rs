@@ -1,7 +1,8 @@
-//! Jobs, one a line on stdin, one after the other in one slot whose cells come from a template: prints for each its
-//! result and whether it was warm. The first line comes when the template is ready.
+//! Jobs, one a line on stdin, one after the other, by turns in `WARM_SLOTS` slots (one), whose cells come from
+//! a template, within `WARM_MEMORY` bytes, of `WARM_LANGUAGE` (Python, or all) and its profile `WARM_PROFILE`: prints for
+//! each its result and whether it was warm. The first line comes when the template is ready.
 //!
-//! `warm cold` does the same without templates, `warm told` only runs a few cold jobs while a template is tried.
+//! `warm cold` does the same without templates, `warm told` does not wait for a template for longer than a second.
 
 use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
@@ -9,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use glovebox_cell::{AllowMissing, WardenConfig, WarmConfig, supervise};
+use glovebox_environments::{Store, default_dir};
 use glovebox_policies::Catalog;
-use glovebox_runner::{Wanted, prepare, run_each};
+use glovebox_runner::{Environment, Wanted, prepare, run_each};
 use glovebox_schemas::job::Job;
 use serde_json::{Value, json};
 
@@ -29,16 +31,27 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     let directory = std::env::var_os("GLOVEBOX_POLICIES");
     let catalog = Catalog::load(directory.as_deref().map(std::path::Path::new))?;
-    let wanted = Wanted::Job(&Job::new("python"));
-    let (languages, blueprints) = prepare(catalog, Vec::new(), &wanted)?;
+    let language = std::env::var("WARM_LANGUAGE").unwrap_or("python".to_owned());
+    let (everything, language) = match language.as_str() {
+        "all" => (true, "python".to_owned()),
+        _ => (false, language),
+    };
+    let mut job = Job::new(&language);
+    job.profile = std::env::var("WARM_PROFILE").ok();
+    let profile = job.profile.clone();
+    let wanted = match everything {
+        true => Wanted::Everything,
+        false => Wanted::Job(&job),
+    };
+    let (languages, blueprints) = prepare(catalog, environments(&job)?, &wanted)?;
     let config = WardenConfig {
         blueprints,
-        slots: 1,
+        slots: u16::try_from(variable("WARM_SLOTS", 1)?)?,
         uid_base: None,
         allow_missing: AllowMissing::default(),
         warm: WarmConfig {
-            library: (!cold).then_some(glovebox_inside::LIBRARY),
-            memory: 1 << 30,
+            libraries: (!cold).then_some(glovebox_inside::LIBRARIES),
+            memory: variable("WARM_MEMORY", 1 << 30)?,
         },
     };
     let code = supervise(&config, move |link| {
@@ -46,23 +59,25 @@ fn main() -> anyhow::Result<ExitCode> {
             let mut out = std::io::stdout().lock();
             writeln!(out, "{value}").and_then(|()| out.flush())
         };
-        let (mut ready, started) = (cold, Instant::now());
-        let first =
-            std::iter::repeat_with(|| json!({"id": "first", "language": "python", "code": "pass"}));
+        let (is_ready, started) = (std::cell::Cell::new(cold), Instant::now());
+        let first = std::iter::repeat_with(
+            || json!({"id": "first", "language": language, "profile": profile, "code": "0"}),
+        );
         let mut lines = std::io::stdin().lock().lines();
-        let is_ready = std::cell::Cell::new(ready);
         let mut first = first.take_while(|_| !is_ready.get() && started.elapsed() < ready_within);
         let bodies = std::iter::from_fn(|| match first.next() {
             Some(job) => Some(job.to_string().into_bytes()),
-            None => lines.next().and_then(Result::ok).map(String::into_bytes),
+            None => {
+                is_ready.set(true);
+                lines.next().and_then(Result::ok).map(String::into_bytes)
+            }
         });
         let ran = run_each(link, languages, bodies, |result, warm| {
-            if ready {
+            if is_ready.get() {
                 let document: Value = serde_json::from_slice(&result.to_json()).unwrap_or_default();
                 print(&json!({"warm": warm, "result": document})).unwrap_or_default();
-            } else if warm {
-                ready = true;
-                is_ready.set(true);
+            } else {
+                is_ready.set(warm);
             }
         });
         match ran {
@@ -79,4 +94,34 @@ fn main() -> anyhow::Result<ExitCode> {
         bail!("the runner ended with {code}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Those that are installed, if the job wants one.
+fn environments(job: &Job) -> anyhow::Result<Vec<Environment>> {
+    let (Some(_), Some(dir)) = (&job.profile, default_dir()) else {
+        return Ok(Vec::new());
+    };
+    let held = Store::open_if_present(&dir)?.map(|store| store.hold_all());
+    let installed = held.transpose()?.into_iter().flatten();
+    Ok(installed
+        .map(|(one, hold)| {
+            // Until this process ends.
+            std::mem::forget(hold);
+            Environment {
+                language: one.language,
+                name: one.name,
+                folder: one.folder,
+            }
+        })
+        .collect())
+}
+
+/// A number from the environment.
+fn variable(name: &str, otherwise: u64) -> anyhow::Result<u64> {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("{name} is no number: {text}")),
+        Err(_) => Ok(otherwise),
+    }
 }

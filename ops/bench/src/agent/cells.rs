@@ -41,7 +41,7 @@ pub(super) fn run(outset: &Outset, warm: bool) -> anyhow::Result<ExitCode> {
         uid_base: None,
         allow_missing: AllowMissing::default(),
         warm: WarmConfig {
-            library: warm.then_some(glovebox_inside::LIBRARY),
+            libraries: warm.then_some(glovebox_inside::LIBRARIES),
             memory: WARM_BYTES,
         },
     };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use glovebox_policies::{Condition, Limits, Profile, Root, Syscalls};
+use glovebox_policies::{Condition, Limits, Profile, Root, Syscalls, WarmMode};
 
 use crate::args::ShowArgs;
 use crate::isolation;
@@ -218,11 +218,14 @@ fn warmth(profile: &Profile) -> String {
     let environments = warm.environments.iter();
     let environments =
         environments.map(|(name, modules)| format!("; {name}: {}", modules.join(" ")));
+    let how = match warm.mode {
+        WarmMode::Fork => format!("{} jobs a template", warm.forks),
+        WarmMode::Ahead => "each started ahead".to_owned(),
+    };
     format!(
-        "from {} to {} ready, {} jobs a template; imports {}{}; but cold with {}",
+        "from {} to {} ready, {how}; imports {}{}; but cold with {}",
         warm.min,
         warm.max,
-        warm.forks,
         warm.preload.join(" "),
         environments.collect::<String>(),
         warm.start_env.join(" "),

@@ -1,7 +1,13 @@
-//! The library that makes an interpreter a template of warm cells: `glovebox-cell` with its feature `inside`, compiled
-//! once more as a shared object, for it has to run inside another program.
+//! The libraries that keep interpreters warm: `glovebox-cell` with its feature `inside` or `ahead`, compiled once more as
+//! a shared object each, for it has to run inside another program.
 //!
-//! Nothing but its bytes is here. Must never hold anything of a host or of a job.
+//! Nothing but their bytes is here, empty where this program is built for another C library than interpreters are. Must
+//! never hold anything of a host or of a job.
 
-/// The shared object; empty where this program is built for another C library than interpreters are.
-pub const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/inside.so"));
+use glovebox_cell::WarmLibraries;
+
+/// Both.
+pub const LIBRARIES: WarmLibraries = WarmLibraries {
+    fork: include_bytes!(concat!(env!("OUT_DIR"), "/inside.so")),
+    ahead: include_bytes!(concat!(env!("OUT_DIR"), "/ahead.so")),
+};

@@ -26,8 +26,7 @@ const MOST_ANSWERS: u32 = 100_000;
 
 /// Watches the cell until the job's process `job` ends, then ends the cell.
 pub(super) fn run(entry: &Entry<'_>, job: Pid) -> ! {
-    // One that was summoned has not got its order yet.
-    if entry.summons.is_none() {
+    if !entry.waits {
         entry.report.mark_started(clock::now());
     }
     match settle(entry).and_then(|(children, listener)| {

@@ -111,6 +111,7 @@ impl<'a> Stage<'a, Forked_> {
                 rustix::io::write(borrow(*file), b"0").map_err(at(Step::Join))?;
             }
         }
+        (self.entry.counted)();
         if !self.entry.without.cgroup_namespace {
             unshare(CloneFlags::CLONE_NEWCGROUP)
                 .map_err(|error| at(Step::CgroupNamespace)(errno(error)))?;

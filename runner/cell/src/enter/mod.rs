@@ -26,7 +26,9 @@ pub(crate) use identity::{
     Identity, OWN_ID, become_id, become_powerless, drop_bounding_set, drop_capabilities,
 };
 #[cfg(feature = "inside")]
-pub(crate) use inmate::{jail, write_files};
+pub(crate) use inmate::jail;
+#[cfg(any(feature = "inside", feature = "ahead"))]
+pub(crate) use inmate::write_files;
 
 use crate::blueprint::{Filter, Network, Without};
 use crate::cgroup::WayIn;
@@ -83,8 +85,12 @@ pub(crate) struct Entry<'a> {
     pub(crate) library: Option<RawFd>,
     /// How the job's process is had from a template.
     pub(crate) summons: Option<Summons<'a>>,
-    /// Whether this is about a process that was: it has a full bounding set, and another parent for a moment.
+    /// Whether the job's process, once it is in, waits for its order: the warden says then when the job has started.
+    pub(crate) waits: bool,
+    /// Whether this is about a process that was summoned: it has a full bounding set, and another parent for a moment.
     pub(crate) summoned: bool,
+    /// Called once what this process uses counts against the job.
+    pub(crate) counted: &'a dyn Fn(),
     /// All descriptors above, sorted, without doubles; everything else is closed.
     pub(crate) keep: &'a [RawFd],
 }

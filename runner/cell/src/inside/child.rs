@@ -5,36 +5,30 @@
 //! descriptor of ours when it returns.
 
 use std::ffi::{CStr, CString};
-use std::fs::File;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use nix::sys::resource::{Resource, setrlimit};
-use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
-use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::{Call, Ground, hot, raw};
-use crate::blueprint::{Filter, Network, Without};
+use crate::blueprint::{Network, Without};
 use crate::cgroup::WayIn;
-use crate::enter::{Entry, Identity, WORK, errno, jail, write_files};
-use crate::protocol::{self, Launch};
+use crate::enter::{Entry, Identity, WORK, errno, jail};
+use crate::order::take_order;
+use crate::protocol;
 use crate::report::{Failure, Report, at};
 use crate::step::Step;
 use crate::sys::fds::{borrow, close_all_but, own};
 use crate::sys::fork::exit_now;
 use crate::sys::page::SharedPage;
 use crate::sys::python::{self, Kept, Names};
-use crate::warden::{Rlimit, check_files, read_launch, rlimits};
-use crate::warm::{Order, Setup, Word, pack};
+use crate::warden::rlimits;
+use crate::warm::{Setup, Word, pack};
 
 /// Run once jailed, before the order comes: touches what a program's start will touch.
 pub(super) static REHEARSE: Kept = Kept::new();
 /// Run when the order has come: arguments, environment, randomness.
 pub(super) static BEGIN: Kept = Kept::new();
-/// Copied at one time.
-const CHUNK: usize = 64 * 1024;
 
 /// Returns as the job, with the path of its program.
 pub(super) fn become_job(ground: &Ground<'_>, call: Call, name: &CStr) -> CString {
@@ -85,21 +79,17 @@ fn try_become_job(
     order: BorrowedFd<'_>,
 ) -> Result<CString, Failure> {
     let failed = at(Step::Summon);
-    let Ground { setup, filter, hot } = *ground;
+    let setup = ground.setup;
     let tell = |word| protocol::send(order, &word, &[]).map_err(|error| failed(errno(error)));
-    let listener = jailed(setup, filter, call)?;
+    let listener = jailed(ground, call)?;
     // From here on under every layer.
     present(call.line.as_fd(), listener).map_err(&failed)?;
     close_all_but(&[0, 1, 2, order.as_raw_fd()]).map_err(at(Step::Descriptors))?;
-    hot::copy(hot);
     python::after_fork_child();
     let names = Names::new().ok_or(failed(Errno::NOMEM))?;
-    if !names.run_kept(&REHEARSE) {
-        return Err(failed(Errno::CANCELED));
-    }
     rustix::thread::set_name(c"glovebox-ready").unwrap_or_default();
     tell(Word::Ready)?;
-    let launch = settle(setup, order)?;
+    let launch = take_order(order, setup.open_files, setup.cgroup)?;
     // The last of the template's own words is the program's file; a job has its own in that place.
     let own_words = usize::from(setup.words).saturating_sub(1);
     let program = launch.argv.get(own_words).ok_or(failed(Errno::INVAL))?;
@@ -121,7 +111,8 @@ fn try_become_job(
 }
 
 /// Takes all steps of a cell's process; gives the number of the filter's listener.
-fn jailed(setup: &Setup, filter: &Filter, call: &Call) -> Result<RawFd, Failure> {
+fn jailed(ground: &Ground<'_>, call: &Call) -> Result<RawFd, Failure> {
+    let Ground { setup, filter, hot } = *ground;
     let report: SharedPage<Report> = SharedPage::new().map_err(at(Step::Summon))?;
     let way_in = WayIn::Tasks(raw(&call.tasks));
     let limits = rlimits::of(&setup.ceilings, setup.open_files, setup.cgroup);
@@ -152,7 +143,9 @@ fn jailed(setup: &Setup, filter: &Filter, call: &Call) -> Result<RawFd, Failure>
         image: None,
         library: None,
         summons: None,
+        waits: true,
         summoned: true,
+        counted: &|| hot::touch(hot),
         keep: &[],
     };
     jail(&entry)?;
@@ -167,51 +160,4 @@ fn present(line: BorrowedFd<'_>, listener: RawFd) -> Result<(), Errno> {
         1 => Ok(()),
         _ => Err(Errno::PIPE),
     }
-}
-
-/// Waits for the order, and sets up what of it is the job's own: streams, limits, files.
-fn settle(setup: &Setup, line: BorrowedFd<'_>) -> Result<Launch, Failure> {
-    let failed = at(Step::Summon);
-    let (Order { launch_bytes }, beside) = match protocol::receive_short(line) {
-        Ok(Some(order)) => order,
-        // No job came, and the cell is being ended.
-        Ok(None) => exit_now(0),
-        Err(error) => return Err(failed(errno(error))),
-    };
-    let Ok([stdin, stdout, stderr, memfd]) = <[OwnedFd; 4]>::try_from(beside) else {
-        return Err(failed(Errno::BADMSG));
-    };
-    let stdio = at(Step::Stdio);
-    dup2_stdin(&stdin).map_err(&stdio)?;
-    dup2_stdout(&stdout).map_err(&stdio)?;
-    dup2_stderr(&stderr).map_err(&stdio)?;
-    drop((stdin, stdout, stderr));
-    let memfd = File::from(memfd);
-    let launch = read_launch(&memfd, launch_bytes)?;
-    let mut limits: Vec<Rlimit> = rlimits::of(&launch.limits, setup.open_files, setup.cgroup);
-    // That one is as it was, and may not be touched.
-    limits.retain(|(resource, _, _)| *resource != Resource::RLIMIT_CORE);
-    for (resource, soft, hard) in limits {
-        setrlimit(resource, soft, hard).map_err(|error| at(Step::Rlimits)(errno(error)))?;
-    }
-    let length = memfd.metadata().map_err(|_| failed(Errno::IO))?.len();
-    for folder in check_files(&launch, length.checked_sub(launch_bytes))? {
-        rustix::fs::mkdirat(CWD, folder.as_c_str(), Mode::from_raw_mode(0o755))
-            .map_err(at(Step::Files))?;
-    }
-    write_files(&launch.files, launch_bytes, |target, offset, rest| {
-        copy(&memfd, target, offset, rest)
-    })?;
-    Ok(launch)
-}
-
-/// sendfile(2) is refused to jobs.
-fn copy(from: &File, to: &OwnedFd, offset: &mut u64, rest: usize) -> Result<usize, Errno> {
-    let mut chunk = vec![0; rest.min(CHUNK)];
-    let read = from
-        .read_at(&mut chunk, *offset)
-        .map_err(|error| Errno::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO)))?;
-    let written = rustix::io::write(to, chunk.get(..read).unwrap_or_default())?;
-    *offset += written as u64;
-    Ok(written)
 }

@@ -18,7 +18,7 @@ use crate::protocol;
 use crate::report::at;
 use crate::step::Step;
 use crate::sys::fds::borrow;
-use crate::sys::fork::{Forked, exit_now, fork};
+use crate::sys::fork::{exit_now, fork_as_programs};
 use crate::sys::program;
 use crate::sys::python::{self, Kept, Names};
 use crate::sys::summon::{Summoned, Summoner};
@@ -108,12 +108,12 @@ pub(crate) fn serve(own: &CStr) -> CString {
 struct Ground<'a> {
     setup: &'a Setup,
     filter: &'a Filter,
-    hot: &'a [(u64, u64)],
+    hot: &'a [hot::Range],
 }
 
 /// What came of a rehearsal, in which process.
 enum Rehearsed {
-    Learned(Vec<(u64, u64)>),
+    Learned(Vec<hot::Range>),
     Child(CString),
 }
 
@@ -123,15 +123,15 @@ fn rehearse(own: &CStr) -> Rehearsed {
         return Rehearsed::Learned(Vec::new());
     };
     python::before_fork();
-    match fork(0, None) {
-        Ok(Forked::Child) => {
+    match fork_as_programs() {
+        Ok(None) => {
             drop(read);
             hot::watch(write);
             python::after_fork_child();
             child::rehearse(own).unwrap_or_else(|| exit_now(1));
             Rehearsed::Child(own.to_owned())
         }
-        Ok(Forked::Parent { pid, .. }) => {
+        Ok(Some(pid)) => {
             drop(write);
             python::after_fork_parent();
             let hot = hot::learn(read);

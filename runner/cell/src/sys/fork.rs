@@ -87,6 +87,17 @@ pub(crate) fn fork(flags: i32, cgroup: Option<BorrowedFd<'_>>) -> Result<Forked,
     }
 }
 
+/// Forks as programs do, with the handlers that libraries have registered; `None` in the child. For a process that may not
+/// call clone3(2).
+#[cfg(feature = "inside")]
+pub(crate) fn fork_as_programs() -> Result<Option<rustix::process::Pid>, Errno> {
+    // SAFETY: fork(2) in a process with one thread (module rule).
+    let pid = outcome(unsafe { libc::fork() }.into())?;
+    Ok(i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw))
+}
+
 /// Ends this process at once: no destructors, no buffers, no exit handlers of a parent's copy.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) takes any status and is async-signal-safe.

@@ -9,8 +9,8 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::fds;
-use crate::warm::{DESCRIPTORS, PRELOAD_VARIABLE, PROGRAM_VARIABLE};
+use super::taken;
+use crate::warm::PROGRAM_VARIABLE;
 
 type Open = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut c_void;
 
@@ -24,29 +24,13 @@ static WAITING: AtomicBool = AtomicBool::new(true);
 #[unsafe(link_section = ".init_array")]
 static TAKE: extern "C" fn() = {
     extern "C" fn take() {
-        if let Some(program) = variable(PROGRAM_VARIABLE) {
+        if let Some(program) = taken::variable(PROGRAM_VARIABLE) {
             PROGRAM.get_or_init(|| program);
         }
-        let library = variable(PRELOAD_VARIABLE);
-        let number = library.as_ref().and_then(|path| path.to_str().ok());
-        let number = number.and_then(|path| path.strip_prefix(DESCRIPTORS)?.parse().ok());
-        if let Some(number) = number {
-            drop(fds::own(number));
-        }
+        taken::library();
     }
     take
 };
-
-/// Takes a variable out of the environment.
-fn variable(name: &CStr) -> Option<CString> {
-    // SAFETY: the process has one thread, and nothing has kept a pointer into the environment yet.
-    unsafe {
-        let value = libc::getenv(name.as_ptr());
-        let value = (!value.is_null()).then(|| CStr::from_ptr(value).to_owned());
-        libc::unsetenv(name.as_ptr());
-        value
-    }
-}
 
 /// In place of the C library's.
 ///

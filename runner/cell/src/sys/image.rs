@@ -42,6 +42,11 @@ impl Image {
         self.argv.starts_with(words)
     }
 
+    /// The word of its command at this place; empty if there is none.
+    pub(crate) fn word(&self, at: usize) -> &CStr {
+        self.argv.get(at).map_or(c"", CString::as_c_str)
+    }
+
     /// Becomes the program; returns only when that failed.
     pub(crate) fn exec(&self) -> Errno {
         // SAFETY: execve(2) wants a C string and two lists of C strings that end in a null pointer;

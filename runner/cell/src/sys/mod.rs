@@ -10,6 +10,8 @@
 )]
 
 pub(crate) mod clock;
+#[cfg(feature = "ahead")]
+pub(crate) mod environment;
 pub(crate) mod fds;
 pub(crate) mod fork;
 #[cfg(feature = "inside")]
@@ -29,6 +31,10 @@ pub(crate) mod seccomp;
 pub(crate) mod signals;
 #[cfg(feature = "inside")]
 pub(crate) mod summon;
+#[cfg(any(feature = "inside", feature = "ahead"))]
+pub(crate) mod taken;
+#[cfg(feature = "ahead")]
+pub(crate) mod v8;
 
 use rustix::io::Errno;
 

@@ -4,7 +4,8 @@
 //! a template that writes to nearly every page that it shares, for nobody. So the process exits once everything that a
 //! program can see of its end is over: threads joined, exit functions run, its own modules destroyed with all that they
 //! hold, streams flushed. What is left out is the interpreter's own memory, and finalizers of what a program has hung
-//! onto modules that the template imported. The steps before are those of CPython's `pymain_run_file_obj`,
+//! onto modules that the template imported. Where a look at what a program has made shows that its end does nothing, it is
+//! not destroyed at all. The steps before are those of CPython's `pymain_run_file_obj`,
 //! `_PyRun_SimpleFileObject` and `handle_system_exit`, the same from 3.9 to 3.13. Where anything is out of the ordinary
 //! at the end, the interpreter goes on to the last.
 
@@ -82,6 +83,9 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Something could not be raised while the interpreter took itself apart; its own exit code may depend on that.
 static ODD: AtomicBool = AtomicBool::new(false);
 
+/// The program has an audit hook of its own.
+static LISTENED_TO: AtomicBool = AtomicBool::new(false);
+
 /// Where the object lies that is destroyed when only `sys` and `builtins` are left: these two go last, `sys` first.
 const TRAP: &CStr = c"_glovebox";
 
@@ -89,6 +93,8 @@ const TRAP: &CStr = c"_glovebox";
 const NOT_FLUSHED: c_int = 120;
 /// Tried first of all that an interpreter does to its own state, after everything of the program's is gone.
 const LAST_EVENT: &CStr = c"cpython.PyInterpreterState_Clear";
+/// The program is told of events, the last ones too.
+const HOOK_EVENT: &CStr = c"sys.addaudithook";
 const UNRAISABLE_EVENT: &CStr = c"sys.unraisablehook";
 
 /// Has the interpreter call us at its end. To be done before any fork.
@@ -103,12 +109,15 @@ pub(crate) fn watch_the_end() -> bool {
 
 /// Called for each audit event (PEP 578).
 unsafe extern "C" fn at_event(event: *const c_char, _: *mut c_void, _: *mut c_void) -> c_int {
-    let code = CODE.load(Ordering::Relaxed);
-    if code == NOT_ENDED {
-        return 0;
-    }
     // SAFETY: the interpreter passes the event's name, a C string.
     let event = unsafe { CStr::from_ptr(event) };
+    let code = CODE.load(Ordering::Relaxed);
+    if code == NOT_ENDED {
+        if event == HOOK_EVENT {
+            LISTENED_TO.store(true, Ordering::Relaxed);
+        }
+        return 0;
+    }
     if event == UNRAISABLE_EVENT {
         ODD.store(true, Ordering::Relaxed);
     } else if event == LAST_EVENT && !ODD.load(Ordering::Relaxed) {
@@ -237,22 +246,27 @@ fn wanted(names: &Names) -> c_int {
     }
     names.run(
         c"import sys as _sys
-_code = ended.code
+try:
+    _code = ended.code
+except BaseException:
+    _code = ended
 if _code is None:
     code = 0
 elif isinstance(_code, int):
-    code = int(_code) & 0xffffffff if -(1 << 63) <= int(_code) < 1 << 63 else 0xffffffff
+    code = int.__index__(_code)
+    code = code & 0xffffffff if -(1 << 63) <= code < 1 << 63 else 0xffffffff
 else:
     code = 1
-    _err = _sys.stderr
-    try:
-        _err.write(str(_code))
-    except BaseException:
-        pass
-    try:
-        _err.write('\\n')
-    except BaseException:
-        pass
+    _err = getattr(_sys, 'stderr', None)
+    if _err is None:
+        _err = open(2, 'w', closefd=False, errors='backslashreplace')
+    for _text in _code, '\\n':
+        try:
+            _err.write(str(_text))
+        except BaseException:
+            pass
+    if _err is not getattr(_sys, 'stderr', None):
+        _err.close()
 code = str(code).encode()
 del ended
 ",
@@ -287,6 +301,10 @@ fn finish(code: c_int, names: &Names) -> ! {
     }
     names.lend_kept(c"kept", &MODULES);
     names.run_kept(&END);
+    let over = names.get(c"over").is_some_and(|over| !over.is_empty());
+    if over && !LISTENED_TO.load(Ordering::Relaxed) {
+        exit(code);
+    }
     CODE.store(code, Ordering::Relaxed);
     lay_the_trap();
     // SAFETY: called once, by the thread with the interpreter's lock, after which nothing of the interpreter is used.

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
+use super::slot::Pending;
 use super::{standby, workspace};
 use crate::blueprint::Limits;
 use crate::cgroup::Sample;
@@ -41,6 +42,8 @@ pub(super) struct Cell {
     pub(super) killed: Option<KillReason>,
     pub(super) disk_full: bool,
     pub(super) outputs: Option<(Vec<String>, u64, OwnedFd)>,
+    /// The job, until it is begun by what a template gave: it can be started cold as long.
+    pub(super) spare: Option<Box<Pending>>,
     /// Set once the cell is dead and its files are being collected, since when.
     pub(super) collecting: Option<(Evidence, u64)>,
 }
@@ -61,7 +64,10 @@ impl Cell {
         };
         self.line = None;
         match said {
-            Some(Word::Begun) => self.begun = true,
+            Some(Word::Begun) => {
+                self.begun = true;
+                self.outputs = self.spare.take().and_then(|spare| spare.parcel.outputs());
+            }
             Some(Word::Failed { step, errno }) => report.fail(Failure {
                 step,
                 errno: Errno::from_raw_os_error(errno),

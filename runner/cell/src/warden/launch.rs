@@ -33,16 +33,16 @@ pub(super) struct Parcel {
     pub(super) folders: Vec<CString>,
     /// Whether the program is one of the job's own files: then it is the job's matter what is in it.
     pub(super) own_program: bool,
-    /// What a template is given besides.
+    /// What an interpreter is given besides that is kept warm.
     pub(super) template: Option<Inside>,
 }
 
-/// What a template is given besides.
+/// What an interpreter is given besides that is kept warm.
 pub(super) struct Inside {
     /// For its interpreter to load.
     pub(super) library: OwnedFd,
-    /// The pid namespace that it is to be in.
-    pub(super) pids: OwnedFd,
+    /// The pid namespace that it is to be in; `None`: one of its own, as every job.
+    pub(super) pids: Option<OwnedFd>,
 }
 
 /// The runner sent something that it never should.
@@ -95,6 +95,18 @@ impl Parcel {
             own_program,
             template: None,
         })
+    }
+}
+
+impl Parcel {
+    /// What is to be handed back: globs, how many bytes, and where to.
+    pub(super) fn outputs(self) -> Option<(Vec<String>, u64, OwnedFd)> {
+        let Launch {
+            outputs,
+            outputs_bytes,
+            ..
+        } = self.launch;
+        self.outputs.map(|pipe| (outputs, outputs_bytes, pipe))
     }
 }
 

@@ -5,6 +5,7 @@
 //! never parse what a job supplied or printed. When the runner's socket closes it kills every cell,
 //! removes every cgroup, and ends.
 
+mod ahead;
 mod cell;
 mod collect;
 mod launch;
@@ -16,7 +17,9 @@ mod power;
 pub(crate) mod rlimits;
 mod root;
 mod slot;
+mod source;
 mod standby;
+mod start;
 mod template;
 mod workspace;
 
@@ -26,7 +29,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, WarmMode};
 use crate::cgroup::{self, Found, Tree};
 use crate::evidence::KillReason;
 use crate::host::{self, Layer};
@@ -35,13 +38,13 @@ use crate::report::{Failure, Report};
 use crate::sys::clock;
 use crate::sys::page::SharedPage;
 use launch::Parcel;
-#[cfg(feature = "inside")]
+#[cfg(any(feature = "inside", feature = "ahead"))]
 pub(crate) use launch::{check_files, read_launch};
 use network::Networks;
 use pool::Pool;
 pub use power::worker_id;
 pub(crate) use power::{id_base, is_privileged};
-#[cfg(feature = "inside")]
+#[cfg(any(feature = "inside", feature = "ahead"))]
 pub(crate) use rlimits::Rlimit;
 use slot::{Pending, Slot};
 
@@ -74,10 +77,19 @@ pub struct WardenConfig {
 /// What a warden keeps warm.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WarmConfig {
-    /// The library that goes into the interpreter of a template; `None`: every cell is cold.
-    pub library: Option<&'static [u8]>,
+    /// `None`: every cell is cold.
+    pub libraries: Option<WarmLibraries>,
     /// Bytes that templates and waiting cells may use together.
     pub memory: u64,
+}
+
+/// What goes into interpreters that are kept warm: shared objects, for their loader.
+#[derive(Clone, Copy, Debug)]
+pub struct WarmLibraries {
+    /// Into one that is a template.
+    pub fork: &'static [u8],
+    /// Into one that is started ahead of its job.
+    pub ahead: &'static [u8],
 }
 
 /// Layers whose absence the operator accepts. Anything else that is missing is a refusal.
@@ -148,8 +160,10 @@ impl Warden {
         let layers = host::required(&found, config.allow_missing)?;
         cgroup::sweep_stale(&found);
         let tree = Tree::new(&found).map_err(unable_cgroup)?;
-        let kinds = match config.warm.library {
-            Some(_) => u16::try_from(pool::kinds(&blueprints).len()).unwrap_or(u16::MAX),
+        let kinds = match config.warm.libraries {
+            Some(_) => {
+                u16::try_from(pool::kinds(&blueprints, WarmMode::Fork).len()).unwrap_or(u16::MAX)
+            }
             None => 0,
         };
         let power = power::take(config.uid_base, config.slots, kinds)?;
@@ -218,7 +232,8 @@ impl Warden {
             if ready && !self.listen(socket) {
                 return 0;
             }
-            self.pool.fill(&mut self.slots, &self.blueprints);
+            self.pool
+                .fill(&mut self.slots, &self.blueprints, &self.host);
         }
     }
 
@@ -324,10 +339,12 @@ impl Warden {
             .blueprints
             .get(usize::from(parcel.launch.blueprint))
             .ok_or_else(launch::malformed)?;
-        let slot = self
-            .slots
-            .get_mut(usize::from(slot))
-            .ok_or_else(launch::malformed)?;
+        let place = usize::from(slot);
+        // A number is a place for the runner, and any slot that is idle can take it.
+        if let Some(better) = pool::better(&self.slots, place, &parcel.launch) {
+            self.slots.swap(place, better);
+        }
+        let slot = self.slots.get_mut(place).ok_or_else(launch::malformed)?;
         if let Some([http, socks]) = slot.doors(blueprint)? {
             let event = Event::Doors { ticket };
             // A runner that is gone is noticed by the next turn.

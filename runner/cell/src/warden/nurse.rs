@@ -202,7 +202,9 @@ fn bear(site: &Site<'_>, rooms: &Rooms, slot: u16, beside: &[OwnedFd]) -> Result
             order,
             tasks: fds.get(TASKS..).ok_or(Errno::INVAL)?,
         }),
+        waits: true,
         summoned: false,
+        counted: &|| {},
         keep: &keep,
     };
     let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;

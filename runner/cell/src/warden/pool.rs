@@ -9,37 +9,36 @@ use std::time::Duration;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 
-use super::WardenConfig;
+use super::ahead::Ahead;
 use super::cell::nanos;
 use super::nurse::Site;
 use super::nursery::Nursery;
 use super::power::Power;
 use super::slot::{Host, Pending, Slot};
+use super::source::{Libraries, Source};
+use super::standby::Standby;
 use super::template::Template;
-use crate::blueprint::{Blueprint, Network, Warm};
+use super::{WardenConfig, WarmLibraries};
+use crate::blueprint::{Blueprint, Network, Warm, WarmMode};
 use crate::enter::Identity;
-use crate::protocol::Event;
+use crate::protocol::{Event, Launch};
 use crate::report::{Failure, Report, at};
 use crate::step::Step;
 use crate::sys::clock;
 use crate::sys::page::SharedPage;
 
-/// How long a cell may take until it waits, or a job waits for it.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// Nothing is prepared in a slot for so long after that has failed there.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A kind that nobody has asked for since then is kept at its profile's `min`.
 const RECENT: Duration = Duration::from_secs(60);
 /// A template without a `min` that nobody has asked for since then is ended.
 const FORGOTTEN: Duration = Duration::from_secs(600);
-/// What a waiting cell is taken to need before the first of its kind is there.
-const GUESS: u64 = 6 * 1024 * 1024;
 
-/// The templates, and what may be kept of them.
+/// Where waiting cells come from, and how many there may be.
 pub(super) struct Pool {
-    templates: Vec<Template>,
-    /// The library that a template's interpreter loads.
-    library: Option<OwnedFd>,
+    templates: Vec<Source>,
+    /// `None`: everything starts cold.
+    libraries: Option<Libraries>,
     /// Bytes that templates and waiting cells may use together.
     budget: u64,
 }
@@ -55,18 +54,19 @@ impl Pool {
         warden: &OwnedFd,
     ) -> (Pool, Vec<(u16, Nursery)>, Vec<Event>) {
         let (mut nurseries, mut told) = (Vec::new(), Vec::new());
-        let library = match config.warm.library.map(library).transpose() {
-            Ok(library) => library,
+        let libraries = match config.warm.libraries.map(libraries).transpose() {
+            Ok(libraries) => libraries,
             Err(error) => {
                 told.push(cold(
-                    "the library",
+                    "the libraries",
                     format!("a memfd can't be made: {error}"),
                 ));
                 None
             }
         };
-        for ((number, blueprint), identity) in kinds(blueprints).into_iter().zip(&power.templates) {
-            let (Identity::Host { job: owner, .. }, Some(_)) = (*identity, &library) else {
+        let forked = kinds(blueprints, WarmMode::Fork).into_iter();
+        for ((number, blueprint), identity) in forked.zip(&power.templates) {
+            let (Identity::Host { job: owner, .. }, Some(_)) = (*identity, &libraries) else {
                 continue;
             };
             let site = Site {
@@ -82,8 +82,8 @@ impl Pool {
             }
         }
         let pool = Pool {
-            templates: Vec::new(),
-            library,
+            templates: libraries.iter().flat_map(|_| ahead(blueprints)).collect(),
+            libraries,
             budget: config.warm.memory,
         };
         (pool, nurseries, told)
@@ -91,12 +91,13 @@ impl Pool {
 
     /// Adds a template with the slot that it will be in.
     pub(super) fn add(&mut self, number: u16, nursery: Nursery, slot: Slot) {
-        self.templates.push(Template::new(number, nursery, slot));
+        let template = Template::new(number, nursery, slot);
+        self.templates.push(Source::Template(Box::new(template)));
     }
 
     /// What becomes readable when there is something to do here.
     pub(super) fn watched(&self) -> impl Iterator<Item = &OwnedFd> {
-        self.templates.iter().flat_map(Template::watched)
+        self.templates.iter().flat_map(Source::watched)
     }
 
     /// Whether time alone will bring something to do while nothing runs.
@@ -104,12 +105,12 @@ impl Pool {
         let now = clock::now();
         slots.iter().any(|slot| slot.resting > now)
             || self.templates.iter().any(|template| {
-                let blueprint = blueprints.get(usize::from(template.number));
+                let blueprint = blueprints.get(usize::from(template.number()));
                 let min = blueprint
                     .and_then(|one| one.warm.as_ref())
                     .map_or(0, |warm| warm.min);
-                let wanted = min > 0 || template.wanted > 0;
-                let fading = count(slots, template.number) > usize::from(min);
+                let wanted = min > 0 || template.wanted() > 0;
+                let fading = count(slots, template.number()) > usize::from(min);
                 wanted && (template.is_absent() || min == 0) || fading
             })
     }
@@ -127,14 +128,20 @@ impl Pool {
         }
         let number = pending.parcel.launch.blueprint;
         let parcel = &pending.parcel;
-        let Some((template, warm)) = self.template(number, blueprint).filter(|(template, warm)| {
+        let libraries = self.libraries.as_ref();
+        let found = find(&mut self.templates, number, blueprint);
+        let Some((template, warm)) = found.filter(|(template, warm)| {
             parcel.launch.warm
                 && parcel.image.begins_with(warm.interpreter())
-                && !template.is_hidden_by(&parcel.launch.files)
+                && !template.is_hidden_by(
+                    warm,
+                    &parcel.launch.files,
+                    parcel.image.word(warm.interpreter().len()),
+                )
         }) else {
             return slot.launch(pending, blueprint, host);
         };
-        template.wanted = clock::now();
+        template.want(clock::now());
         slot.last = Some(number);
         match &slot.standby {
             Some(standby) if standby.blueprint == number && standby.ready => {
@@ -148,8 +155,8 @@ impl Pool {
             }
             _ => {
                 slot.discard();
-                let offer = template.offer(blueprint);
-                let begun = offer.is_some_and(|offer| slot.prepare(&offer).is_ok());
+                let offer = libraries.and_then(|libraries| template.offer(blueprint, libraries));
+                let begun = offer.is_some_and(|offer| slot.prepare(&offer, host).is_ok());
                 if !begun {
                     return slot.launch(pending, blueprint, host);
                 }
@@ -157,16 +164,6 @@ impl Pool {
             }
         }
         Ok(())
-    }
-
-    fn template<'a, 'b>(
-        &'a mut self,
-        number: u16,
-        blueprint: &'b Blueprint,
-    ) -> Option<(&'a mut Template, &'b Warm)> {
-        let warm = blueprint.warm.as_ref()?;
-        let mut templates = self.templates.iter_mut();
-        Some((templates.find(|one| one.number == number)?, warm))
     }
 
     /// Looks at the slot's waiting cell, and gives it the job that waits for it. A job that could not be started at all
@@ -177,27 +174,53 @@ impl Pool {
         blueprints: &[Blueprint],
         host: &Host,
     ) -> Option<Event> {
+        if let (Some(failure), Some(number)) = (slot.lost.take(), slot.last) {
+            if let Some(template) = self.templates.iter_mut().find(|one| one.number() == number) {
+                template.lost(failure);
+            }
+            return self.start_pending(slot, number, blueprints, host);
+        }
         let standby = slot.standby.as_ref()?;
         let (number, ready, since) = (standby.blueprint, standby.ready, standby.since);
-        let late = !ready && clock::now().saturating_sub(since) > nanos(PATIENCE);
-        match slot.turn_standby() {
+        let template = self.templates.iter_mut().find(|one| one.number() == number);
+        let patience = template
+            .as_ref()
+            .map_or(Duration::ZERO, |one| one.patience());
+        let late = !ready && !is_within(since, patience);
+        let failure = match slot.turn_standby() {
             None if !late => return None,
-            Some(Ok(())) => {}
-            None | Some(Err(_)) => {
+            None => Some(at(Step::Summon)(Errno::TIMEDOUT)),
+            Some(looked) => looked.err(),
+        };
+        match (failure, template) {
+            (None, Some(template)) => template.gave(),
+            (Some(failure), template) => {
                 slot.discard();
                 slot.resting = clock::now() + nanos(PAUSE);
-                if let Some(template) = self.templates.iter_mut().find(|one| one.number == number) {
-                    template.failed();
+                if let Some(template) = template {
+                    template.failed(since, failure);
                 }
             }
+            (None, None) => {}
         }
+        self.start_pending(slot, number, blueprints, host)
+    }
+
+    /// Starts the job that waits, in the slot's waiting cell if there is one. If it is to end, then now.
+    fn start_pending(
+        &mut self,
+        slot: &mut Slot,
+        number: u16,
+        blueprints: &[Blueprint],
+        host: &Host,
+    ) -> Option<Event> {
         let pending = slot.pending.take()?;
         let (ticket, killed) = (pending.ticket, pending.killed);
         let blueprint = blueprints.get(usize::from(number))?;
         let started = match slot.standby {
             Some(_) => match slot.order(pending) {
                 Ok(()) => {
-                    if let Some((template, warm)) = self.template(number, blueprint) {
+                    if let Some((template, warm)) = find(&mut self.templates, number, blueprint) {
                         template.count(warm);
                     }
                     Ok(())
@@ -216,30 +239,34 @@ impl Pool {
     pub(super) fn turn(&mut self, blueprints: &[Blueprint], host: &Host, look: bool) -> Vec<Event> {
         let mut events = Vec::new();
         let room = self.used() < self.budget;
-        let Some(library) = &self.library else {
+        let Some(libraries) = &self.libraries else {
             return events;
         };
         for template in &mut self.templates {
-            let Some(blueprint) = blueprints.get(usize::from(template.number)) else {
+            let Some(blueprint) = blueprints.get(usize::from(template.number())) else {
                 continue;
             };
             events.extend(template.turn(blueprint, look));
-            let asked = template.wanted > 0 && is_within(template.wanted, FORGOTTEN);
+            let asked = template.wanted() > 0 && is_within(template.wanted(), FORGOTTEN);
             let min = blueprint.warm.as_ref().map_or(0, |warm| warm.min);
             if asked || min > 0 {
                 if room {
-                    events.extend(template.start(blueprint, library, host));
+                    events.extend(template.start(blueprint, libraries, host));
                 }
-            } else if template.wanted > 0 {
-                template.wanted = 0;
-                template.end();
+            } else if template.wanted() > 0 {
+                template.forget();
             }
         }
         events
     }
 
     /// Prepares cells in the slots that have none, and takes away what is not asked for any more.
-    pub(super) fn fill(&mut self, slots: &mut [Slot], blueprints: &[Blueprint]) {
+    pub(super) fn fill(&mut self, slots: &mut [Slot], blueprints: &[Blueprint], host: &Host) {
+        let waiting = slots.iter().filter_map(|slot| slot.standby.as_ref());
+        let mut used = self.used() + waiting.map(Standby::needs).sum::<u64>();
+        let Some(libraries) = &self.libraries else {
+            return;
+        };
         for at in 0..slots.len() {
             let Some(slot) = slots.get(at).filter(|slot| slot.is_idle()) else {
                 continue;
@@ -251,67 +278,56 @@ impl Pool {
             let Some(blueprint) = blueprints.get(usize::from(number)) else {
                 continue;
             };
-            let count = count(slots, number);
-            let most = self.most(number, blueprint);
+            let (count, most) = (count(slots, number), self.most(number, blueprint));
             let Some(slot) = slots.get_mut(at) else {
                 continue;
             };
             if kept.is_some() {
-                if count > usize::from(most) {
+                if count > usize::from(most) || used > self.budget {
+                    used -= slot.standby.as_ref().map_or(0, Standby::needs);
                     slot.discard();
+                    slot.resting = clock::now() + nanos(PAUSE);
                 }
             } else if count < usize::from(most)
                 && let Some(offer) = self
                     .templates
                     .iter()
-                    .find(|one| one.number == number)
-                    .and_then(|template| template.offer(blueprint))
-                && slot.prepare(&offer).is_err()
+                    .find(|one| one.number() == number)
+                    .and_then(|template| template.offer(blueprint, libraries))
+                && used + offer.needs <= self.budget
             {
-                slot.resting = clock::now() + nanos(PAUSE);
+                match slot.prepare(&offer, host) {
+                    Ok(()) => used += offer.needs,
+                    Err(_) => slot.resting = clock::now() + nanos(PAUSE),
+                }
             }
         }
-        self.keep_to_budget(slots);
     }
 
-    /// What the slot had last, or else the first kind of which there are too few.
+    /// What the slot had last, if there are too few of that, or else the first kind of which there are.
     fn choice(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint]) -> Option<u16> {
-        slot.last.or_else(|| {
-            let short = |template: &&Template| {
-                let blueprint = blueprints.get(usize::from(template.number));
-                blueprint.is_some_and(|blueprint| {
-                    count(slots, template.number)
-                        < usize::from(self.most(template.number, blueprint))
-                })
-            };
-            self.templates.iter().find(short).map(|one| one.number)
+        let is_short = |number: &u16| {
+            let blueprint = blueprints.get(usize::from(*number));
+            blueprint.is_some_and(|blueprint| {
+                count(slots, *number) < usize::from(self.most(*number, blueprint))
+            })
+        };
+        slot.last.filter(is_short).or_else(|| {
+            let mut kinds = self.templates.iter().map(Source::number);
+            kinds.find(is_short)
         })
     }
 
     /// Bytes that templates use.
     fn used(&mut self) -> u64 {
-        self.templates.iter_mut().map(Template::memory).sum()
-    }
-
-    /// Takes cells away that wait beyond the budget.
-    fn keep_to_budget(&mut self, slots: &mut [Slot]) {
-        let mut used = self.used();
-        for slot in slots.iter_mut() {
-            let Some(standby) = &slot.standby else {
-                continue;
-            };
-            used += standby.memory.unwrap_or(GUESS);
-            if used > self.budget && slot.pending.is_none() {
-                slot.discard();
-                slot.resting = clock::now() + nanos(PAUSE);
-            }
-        }
+        self.templates.iter_mut().map(Source::memory).sum()
     }
 
     /// How many of this kind may wait now.
     fn most(&self, number: u16, blueprint: &Blueprint) -> u16 {
-        let template = self.templates.iter().find(|one| one.number == number);
-        let recent = template.is_some_and(|one| one.wanted > 0 && is_within(one.wanted, RECENT));
+        let template = self.templates.iter().find(|one| one.number() == number);
+        let recent =
+            template.is_some_and(|one| one.wanted() > 0 && is_within(one.wanted(), RECENT));
         blueprint
             .warm
             .as_ref()
@@ -319,12 +335,43 @@ impl Pool {
     }
 }
 
-/// The blueprints that can be had warm, with their numbers. One with doors gets a new network for each cell.
-pub(super) fn kinds(blueprints: &[Blueprint]) -> Vec<(u16, &Blueprint)> {
+/// The blueprints that can be had warm by this mode, with their numbers. One with doors gets a new network for each
+/// cell.
+pub(super) fn kinds(blueprints: &[Blueprint], mode: WarmMode) -> Vec<(u16, &Blueprint)> {
+    let is_of = |one: &Blueprint| one.warm.as_ref().is_some_and(|warm| warm.mode == mode);
     (0u16..)
         .zip(blueprints)
-        .filter(|(_, one)| one.warm.is_some() && one.network == Network::Nothing)
+        .filter(|(_, one)| is_of(one) && one.network == Network::Nothing)
         .collect()
+}
+
+fn ahead(blueprints: &[Blueprint]) -> impl Iterator<Item = Source> {
+    let kinds = kinds(blueprints, WarmMode::Ahead).into_iter();
+    kinds.map(|(number, _)| Source::Ahead(Ahead::new(number)))
+}
+
+/// Which slot has a cell ready for this launch, if the one in this place has none.
+pub(super) fn better(slots: &[Slot], place: usize, launch: &Launch) -> Option<usize> {
+    let is_ready = |slot: &Slot| {
+        let standby = slot.standby.as_ref();
+        let fits = standby.is_some_and(|one| one.ready && one.blueprint == launch.blueprint);
+        fits && slot.cell.is_none() && slot.pending.is_none()
+    };
+    let own = slots.get(place)?;
+    if !launch.warm || is_ready(own) || own.cell.is_some() || own.pending.is_some() {
+        return None;
+    }
+    slots.iter().position(is_ready)
+}
+
+fn find<'a, 'b>(
+    templates: &'a mut [Source],
+    number: u16,
+    blueprint: &'b Blueprint,
+) -> Option<(&'a mut Source, &'b Warm)> {
+    let warm = blueprint.warm.as_ref()?;
+    let mut templates = templates.iter_mut();
+    Some((templates.find(|one| one.number() == number)?, warm))
 }
 
 fn count(slots: &[Slot], number: u16) -> usize {
@@ -334,6 +381,13 @@ fn count(slots: &[Slot], number: u16) -> usize {
 
 fn is_within(since: u64, time: Duration) -> bool {
     clock::now().saturating_sub(since) <= nanos(time)
+}
+
+fn libraries(bytes: WarmLibraries) -> Result<Libraries, Errno> {
+    Ok(Libraries {
+        fork: library(bytes.fork)?,
+        ahead: library(bytes.ahead)?,
+    })
 }
 
 /// A sealed copy of the library, for the loader.

@@ -3,32 +3,26 @@
 //! The empty network namespace, the uid and the cgroup are a slot's; one with doors, the tmpfs, the mounts, the processes
 //! and the ipc are a cell's and end with it. Must never hold more than one cell.
 
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use nix::sched::{CloneFlags, setns};
-use rustix::fs::{FileType, Gid, Uid};
 use rustix::io::Errno;
-use rustix::process::{
-    Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_send_signal, waitid, waitpid,
-};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::cell::{Cell, has_ended, nanos};
 use super::launch::Parcel;
 use super::network::Networks;
 use super::root::Roots;
 use super::standby::Standby;
-use super::{collect, rlimits, workspace};
-use crate::blueprint::{Blueprint, Network, Without};
+use super::{collect, workspace};
+use crate::blueprint::{Blueprint, Network};
 use crate::cgroup::Group;
-use crate::enter::{self, Entry, Identity};
+use crate::enter::Identity;
 use crate::evidence::KillReason;
 use crate::protocol::Event;
 use crate::report::{Failure, Report, at};
 use crate::step::Step;
 use crate::sys::clock;
-use crate::sys::fds;
-use crate::sys::fork::{Forked, exit_now, fork};
 use crate::sys::page::SharedPage;
 
 /// How long collecting output files may take.
@@ -47,7 +41,7 @@ pub(super) struct Host {
 pub(super) struct Slot {
     pub(super) number: u16,
     pub(super) identity: Identity,
-    networks: Networks,
+    pub(super) networks: Networks,
     pub(super) group: Box<dyn Group>,
     pub(super) report: SharedPage<Report>,
     pub(super) cell: Option<Cell>,
@@ -59,6 +53,8 @@ pub(super) struct Slot {
     pub(super) last: Option<u16>,
     /// Until when nothing is prepared here, since that has failed.
     pub(super) resting: u64,
+    /// Why the job that is pending got its order from a template in vain.
+    pub(super) lost: Option<Failure>,
 }
 
 /// A job on its way into a cell.
@@ -90,6 +86,7 @@ impl Slot {
             pending: None,
             last: None,
             resting: 0,
+            lost: None,
         }
     }
 
@@ -108,134 +105,6 @@ impl Slot {
         match blueprint.network {
             Network::Nothing => Ok(None),
             Network::Doors => self.networks.doors().map(Some).map_err(at(Step::Network)),
-        }
-    }
-
-    /// Starts a cell.
-    pub(super) fn launch(
-        &mut self,
-        pending: Pending,
-        blueprint: &Blueprint,
-        host: &Host,
-    ) -> Result<(), Failure> {
-        if self.cell.is_some() {
-            return Err(at(Step::Check)(Errno::BUSY));
-        }
-        self.discard();
-        let Pending {
-            ticket,
-            parcel,
-            launched,
-            ..
-        } = pending;
-        let limits = parcel.launch.limits;
-        self.report.reset();
-        self.group
-            .open(&limits, blueprint.cpus_milli)
-            .map_err(cgroup_failed(Step::Cgroup))?;
-        let identity = match blueprint.without.identity {
-            false => self.identity,
-            true => Identity::Own,
-        };
-        let workspace =
-            workspace::make(&limits, blueprint, identity).map_err(at(Step::Workspace))?;
-        lend_stdio(&parcel.stdio, identity).map_err(at(Step::Stdio))?;
-        let pidfd = self.clone_cell(&parcel, blueprint, host, &workspace, identity)?;
-        let Parcel {
-            launch,
-            outputs,
-            own_program,
-            ..
-        } = parcel;
-        self.cell = Some(Cell {
-            ticket,
-            identity,
-            pidfd,
-            workspace,
-            limits,
-            launched,
-            own_program,
-            line: None,
-            warm: false,
-            begun: true,
-            killed: None,
-            disk_full: false,
-            outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
-            collecting: None,
-        });
-        Ok(())
-    }
-
-    fn clone_cell(
-        &self,
-        parcel: &Parcel,
-        blueprint: &Blueprint,
-        host: &Host,
-        workspace: &OwnedFd,
-        identity: Identity,
-    ) -> Result<OwnedFd, Failure> {
-        host.roots
-            .enter(parcel.launch.blueprint)
-            .map_err(at(Step::Mounts))?;
-        let without = blueprint.without;
-        let network = self.networks.of(blueprint);
-        let way_in = match without.cgroup {
-            false => self.group.way_in(),
-            true => crate::cgroup::WayIn::None,
-        };
-        let stdio = [0, 1, 2].map(|at| parcel.stdio.get(at).map_or(-1, AsRawFd::as_raw_fd));
-        let mut keep: Vec<RawFd> = vec![
-            host.pidfd.as_raw_fd(),
-            parcel.contents.as_raw_fd(),
-            workspace.as_raw_fd(),
-            network.as_raw_fd(),
-        ];
-        keep.extend(stdio);
-        let template = parcel.template.as_ref();
-        let library = template.map(|inside| inside.library.as_raw_fd());
-        keep.extend(library);
-        match &way_in {
-            crate::cgroup::WayIn::Tasks(tasks) => keep.extend(tasks),
-            crate::cgroup::WayIn::Born(folder) => keep.push(*folder),
-            crate::cgroup::WayIn::None => {}
-        }
-        keep.sort_unstable();
-        keep.dedup();
-        let rlimits = match without.rlimits {
-            false => rlimits::of(&parcel.launch.limits, blueprint.open_files, host.cgroup),
-            true => Vec::new(),
-        };
-        let entry = Entry {
-            report: &self.report,
-            warden: host.pidfd.as_raw_fd(),
-            stdio,
-            contents: parcel.contents.as_raw_fd(),
-            contents_offset: parcel.contents_offset,
-            files: &parcel.launch.files,
-            folders: &parcel.folders,
-            workspace: workspace.as_raw_fd(),
-            network: network.as_raw_fd(),
-            reaches: blueprint.network,
-            identity,
-            rlimits: &rlimits,
-            way_in: &way_in,
-            filter: &blueprint.filter,
-            landlock_abi: host.landlock_abi,
-            exec_workdir: blueprint.exec_workdir,
-            builds_env: blueprint.builds_env,
-            without,
-            image: Some(&parcel.image),
-            library,
-            summons: None,
-            summoned: false,
-            keep: &keep,
-        };
-        if let Some(inside) = template {
-            return clone_within(&inside.pids, &entry);
-        }
-        match fork(namespaces(&without), None).map_err(at(Step::Clone))? {
-            Forked::Parent { pidfd, .. } => Ok(pidfd),
-            Forked::Child => enter::enter(&entry),
         }
     }
 
@@ -329,6 +198,16 @@ impl Slot {
         })
     }
 
+    /// Nothing of the job has run. One whose order was in vain is pending again, unless its files are why.
+    fn lose(&mut self, cell: Cell, failure: Failure) -> Option<Event> {
+        if cell.spare.is_none() || failure.step == Step::Files {
+            return Some(failed(cell.ticket, failure));
+        }
+        self.pending = cell.spare.map(|spare| *spare);
+        self.lost = Some(failure);
+        None
+    }
+
     /// The cell is dead: account, clean, and tell, or collect its files first.
     fn finish(&mut self) -> Option<Event> {
         let sample = self.group.sample();
@@ -364,12 +243,12 @@ impl Slot {
                 });
             }
             if !is_job_too_large(&failure) {
-                return Some(failed(ticket, failure));
+                return self.lose(cell, failure);
             }
             cell.disk_full = true;
         }
         if cell.was_lost(&sample) && self.report.failure().is_none() {
-            return Some(failed(ticket, at(Step::Summon)(Errno::CHILD)));
+            return self.lose(cell, at(Step::Summon)(Errno::CHILD));
         }
         let evidence = cell.evidence(&self.report, &sample);
         match cell.outputs.take() {
@@ -391,62 +270,6 @@ impl Slot {
             }),
         }
     }
-}
-
-/// Clones a cell into a pid namespace that is there. A process of its own enters that, for the warden's children shall
-/// not be born there, and has its parent adopt the child (`CLONE_PARENT`); the table of descriptors is shared, so that
-/// the pidfd is, too.
-fn clone_within(pids: &OwnedFd, entry: &Entry<'_>) -> Result<OwnedFd, Failure> {
-    let failed = at(Step::Clone);
-    match fork(libc::CLONE_VFORK | libc::CLONE_FILES, None).map_err(&failed)? {
-        Forked::Parent { pid, .. } => {
-            while waitpid(Some(pid), WaitOptions::empty()).is_err_and(|error| error == Errno::INTR)
-            {
-            }
-            match (entry.report.descriptor(), entry.report.failure()) {
-                (Some(pidfd), None) => Ok(fds::own(pidfd)),
-                (_, failure) => Err(failure.unwrap_or(failed(Errno::CHILD))),
-            }
-        }
-        Forked::Child => {
-            let flags = namespaces(&entry.without) | libc::CLONE_PARENT;
-            let entered = setns(pids, CloneFlags::CLONE_NEWPID).map_err(enter::errno);
-            match entered.and_then(|()| fork(flags, None)) {
-                Ok(Forked::Child) => enter::enter(entry),
-                Ok(Forked::Parent { pidfd, .. }) => {
-                    entry.report.set_descriptor(pidfd.into_raw_fd());
-                }
-                Err(error) => entry.report.fail(failed(error)),
-            }
-            exit_now(0)
-        }
-    }
-}
-
-/// Gives the pipes to the job, which could not open `/dev/stdin` or `/proc/self/fd/1` by name otherwise:
-/// the kernel looks at the owner then (proc(5)). Nothing but pipes is given away.
-pub(super) fn lend_stdio(stdio: &[OwnedFd; 3], identity: Identity) -> Result<(), Errno> {
-    let Some(id) = identity.owner() else {
-        return Ok(());
-    };
-    for fd in stdio {
-        if FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Fifo {
-            rustix::fs::fchown(fd, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)))?;
-        }
-    }
-    Ok(())
-}
-
-fn namespaces(without: &Without) -> i32 {
-    [
-        (libc::CLONE_NEWNS, false),
-        (libc::CLONE_NEWPID, without.pid_namespace),
-        (libc::CLONE_NEWIPC, without.ipc_namespace),
-        (libc::CLONE_NEWUTS, without.uts_namespace),
-    ]
-    .into_iter()
-    .filter(|(_, left_out)| !left_out)
-    .fold(0, |flags, (flag, _)| flags | flag)
 }
 
 /// Files that did not fit are the job's matter, not a fault of the host.

@@ -7,12 +7,14 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
+use super::ahead;
 use super::cell::Cell;
 use super::launch::Parcel;
 use super::nursery::Nursery;
-use super::slot::{Pending, Slot, cgroup_failed, lend_stdio};
+use super::slot::{Host, Pending, Slot, cgroup_failed};
+use super::start::lend_stdio;
 use super::workspace;
 use crate::blueprint::Blueprint;
 use crate::enter;
@@ -35,38 +37,64 @@ pub(super) struct Standby {
     pub(super) ready: bool,
     /// When it was begun.
     pub(super) since: u64,
-    /// Bytes of its own, once it is ready.
-    pub(super) memory: Option<u64>,
+    /// Bytes of its own: what they are taken to be, until it is ready and where no group counts them.
+    memory: u64,
+    /// How many it was at the most; 0 where no group counts them.
+    processes: u64,
 }
 
-/// What a template offers to a slot.
+impl Standby {
+    /// Bytes that it takes of the pool's budget.
+    pub(super) fn needs(&self) -> u64 {
+        self.memory
+    }
+}
+
+/// What is offered to a slot.
 pub(super) struct Offer<'a> {
     pub(super) number: u16,
     pub(super) blueprint: &'a Blueprint,
-    pub(super) nursery: &'a Nursery,
-    /// The template's control socket.
-    pub(super) control: &'a OwnedFd,
+    /// Bytes that a cell of it is taken to need, until that is known.
+    pub(super) needs: u64,
+    pub(super) from: From<'a>,
+}
+
+/// Where a process comes from that will wait.
+pub(super) enum From<'a> {
+    Template {
+        nursery: &'a Nursery,
+        /// The template's control socket.
+        control: &'a OwnedFd,
+    },
+    /// It is started, with this library in it.
+    Ahead(&'a OwnedFd),
 }
 
 impl Slot {
     /// Begins a waiting cell in this slot, which must be empty.
-    pub(super) fn prepare(&mut self, offer: &Offer<'_>) -> Result<(), Failure> {
-        let failed = at(Step::Summon);
+    pub(super) fn prepare(&mut self, offer: &Offer<'_>, host: &Host) -> Result<(), Failure> {
         let blueprint = offer.blueprint;
         self.report.reset();
         self.group
             .open(&blueprint.ceilings, blueprint.cpus_milli)
             .map_err(cgroup_failed(Step::Cgroup))?;
-        let tasks = self.group.tasks().map_err(cgroup_failed(Step::Cgroup))?;
         let workspace = workspace::make(&blueprint.ceilings, blueprint, self.identity)
             .map_err(at(Step::Workspace))?;
-        let pair = || protocol::pair().map_err(|error| failed(enter::errno(error)));
-        let (line, theirs) = pair()?;
         let (ours, order) = pair()?;
-        rustix::io::ioctl_fionbio(&ours, true).map_err(&failed)?;
-        let beside = [&workspace, offer.control, &line, &theirs, &order];
-        let beside: Vec<_> = beside.into_iter().chain(&tasks).map(AsFd::as_fd).collect();
-        let pidfd = offer.nursery.bear(self.number, &beside)?;
+        rustix::io::ioctl_fionbio(&ours, true).map_err(at(Step::Summon))?;
+        let pidfd = match offer.from {
+            From::Template { nursery, control } => {
+                let (line, theirs) = pair()?;
+                let tasks = self.group.tasks().map_err(cgroup_failed(Step::Cgroup))?;
+                let beside = [&workspace, control, &line, &theirs, &order];
+                let beside: Vec<_> = beside.into_iter().chain(&tasks).map(AsFd::as_fd).collect();
+                nursery.bear(self.number, &beside)?
+            }
+            From::Ahead(library) => {
+                let parcel = ahead::parcel(offer, library, &ours, order, host)?;
+                self.clone_cell(&parcel, blueprint, host, &workspace, self.identity)?
+            }
+        };
         self.standby = Some(Standby {
             blueprint: offer.number,
             pidfd,
@@ -74,7 +102,8 @@ impl Slot {
             line: ours,
             ready: false,
             since: clock::now(),
-            memory: None,
+            memory: offer.needs,
+            processes: 0,
         });
         Ok(())
     }
@@ -86,7 +115,11 @@ impl Slot {
             Some(Some(Word::Ready)) => {
                 standby.ready = true;
                 // Only a measure for the budget: without it the guess stands.
-                standby.memory = self.group.sample().ok().map(|sample| sample.memory_peak);
+                let sample = self.group.sample().unwrap_or_default();
+                standby.processes = sample.processes_peak;
+                if sample.memory_peak > 0 {
+                    standby.memory = sample.memory_peak;
+                }
                 Some(Ok(()))
             }
             Some(Some(Word::Begun)) => Some(Err(at(Step::Summon)(Errno::BADMSG))),
@@ -102,8 +135,7 @@ impl Slot {
         }
     }
 
-    /// Gives the waiting cell its job.
-    /// Gives the job back if that fails.
+    /// Gives the waiting cell its job; gives it back if that fails.
     pub(super) fn order(&mut self, pending: Pending) -> Result<(), Box<Pending>> {
         let Some(standby) = self.standby.take() else {
             return Err(Box::new(pending));
@@ -112,28 +144,21 @@ impl Slot {
             self.standby = Some(standby);
             return Err(Box::new(pending));
         }
-        let Pending {
-            ticket,
-            parcel: Parcel {
-                launch, outputs, ..
-            },
-            launched,
-            ..
-        } = pending;
         self.cell = Some(Cell {
-            ticket,
+            ticket: pending.ticket,
             identity: self.identity,
             pidfd: standby.pidfd,
             workspace: standby.workspace,
-            limits: launch.limits,
-            launched,
+            limits: pending.parcel.launch.limits,
+            launched: pending.launched,
             own_program: false,
             line: Some(standby.line),
             warm: true,
             begun: false,
             killed: None,
             disk_full: false,
-            outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
+            outputs: None,
+            spare: Some(Box::new(pending)),
             collecting: None,
         });
         Ok(())
@@ -141,6 +166,10 @@ impl Slot {
 
     fn give(&mut self, standby: &Standby, parcel: &Parcel) -> Result<(), Failure> {
         let limits = &parcel.launch.limits;
+        // Such a job is to fail at its start, and not to be spared that.
+        if limits.processes < standby.processes || limits.memory < standby.memory {
+            return Err(at(Step::Cgroup)(Errno::BUSY));
+        }
         self.group
             .adjust(limits)
             .map_err(cgroup_failed(Step::Cgroup))?;
@@ -170,8 +199,14 @@ impl Slot {
     }
 }
 
-/// Waits for the end of a cell that another process makes and reaps.
+fn pair() -> Result<(OwnedFd, OwnedFd), Failure> {
+    protocol::pair().map_err(|error| at(Step::Summon)(enter::errno(error)))
+}
+
+/// Waits for the end of a cell, and reaps it unless another process does, whose child it is.
 fn wait_for(pidfd: &OwnedFd) {
+    let gone = WaitId::PidFd(pidfd.as_fd());
+    while waitid(gone.clone(), WaitIdOptions::EXITED).is_err_and(|e| e == Errno::INTR) {}
     while poll(&mut [PollFd::new(pidfd, PollFlags::IN)], None).is_err_and(|e| e == Errno::INTR) {}
 }
 

@@ -4,8 +4,10 @@
 //! given a descriptor of the warden's but its end of a control socket, and never be waited for.
 
 use std::collections::HashSet;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -14,7 +16,7 @@ use super::cell::nanos;
 use super::launch::{Inside, Parcel};
 use super::nursery::Nursery;
 use super::slot::{Host, Pending, Slot};
-use super::standby::Offer;
+use super::standby::{From, Offer};
 use crate::blueprint::{Blueprint, Limits, Network, Warm, Without};
 use crate::enter::WORK;
 use crate::evidence::KillReason;
@@ -34,6 +36,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const AGAIN: Duration = Duration::from_millis(100);
 /// So many cells in a row that did not get ready, and their template is ended.
 const MOST_FAILURES: u32 = 3;
+/// The most bytes that are told of what a template says of itself.
+const LONGEST_REASON: usize = 500;
+/// Bytes that a child is taken to need, until that is known.
+const NEEDS: u64 = 6 * 1024 * 1024;
 /// What a template has of its own: besides itself there are the processes that give birth to a job's.
 const PROCESSES: u64 = 32;
 
@@ -48,8 +54,12 @@ pub(super) struct Template {
     pause: Duration,
     /// How many jobs were forked from it.
     forks: u32,
-    /// Cells that did not get ready, since the last that had a job.
+    /// Cells that did not get ready, since the last that did.
     failures: u32,
+    /// When that was.
+    gave: u64,
+    /// What was wrong with the last one that did not, or that was lost.
+    trouble: Option<Failure>,
     /// The names of the modules that it has loaded.
     modules: HashSet<String>,
     /// When a job last wanted it.
@@ -81,6 +91,8 @@ impl Template {
             pause: FIRST_PAUSE,
             forks: 0,
             failures: 0,
+            gave: 0,
+            trouble: None,
             modules: HashSet::new(),
             wanted: 0,
         }
@@ -106,22 +118,27 @@ impl Template {
             State::Ready(lines) => Some(Offer {
                 number: self.number,
                 blueprint,
-                nursery: &self.nursery,
-                control: &lines.control,
+                needs: NEEDS,
+                from: From::Template {
+                    nursery: &self.nursery,
+                    control: &lines.control,
+                },
             }),
             _ => None,
         }
     }
 
     /// Whether a file of the job has the name of a module that is loaded: started anew, the program would import its
-    /// own.
-    pub(super) fn is_hidden_by(&self, files: &[FileSpec]) -> bool {
-        files.iter().any(|file| {
-            let path = file.path.to_bytes();
-            let mut names = path.split(|byte| *byte == b'/' || *byte == b'.');
-            let name = names.next().unwrap_or_default();
-            std::str::from_utf8(name).is_ok_and(|name| self.modules.contains(name))
-        })
+    /// own. It looks in its own folder.
+    pub(super) fn is_hidden_by(&self, files: &[FileSpec], program: &CStr) -> bool {
+        let folder = Path::new(OsStr::from_bytes(program.to_bytes())).parent();
+        let mut beside = files.iter().filter_map(|file| {
+            let path = Path::new(OsStr::from_bytes(file.path.to_bytes()));
+            let path = path.strip_prefix(folder?).ok()?;
+            let name = path.components().next()?.as_os_str().to_str()?;
+            name.split('.').next()
+        });
+        beside.any(|name| self.modules.contains(name))
     }
 
     /// Bytes that it uses.
@@ -129,10 +146,21 @@ impl Template {
         self.slot.memory()
     }
 
-    /// Notes a cell that did not get ready. One that gives none is ended.
-    pub(super) fn failed(&mut self) {
+    /// Notes a cell that got ready.
+    pub(super) fn gave(&mut self) {
+        self.failures = 0;
+        self.gave = clock::now();
+    }
+
+    /// Notes a cell, begun at `since`, that did not get ready. One that gives none is ended; one that is slow, since many
+    /// were asked of it at once, is not.
+    pub(super) fn failed(&mut self, since: u64, failure: Failure) {
+        if self.gave > since {
+            return;
+        }
         self.failures += 1;
         if self.failures >= MOST_FAILURES {
+            self.trouble = Some(failure);
             self.end();
         }
     }
@@ -140,14 +168,27 @@ impl Template {
     /// Counts a job; one that has given enough of them is ended.
     pub(super) fn count(&mut self, warm: &Warm) {
         self.forks += 1;
-        self.failures = 0;
         if self.forks >= warm.forks {
             self.end();
         }
     }
 
+    /// Notes a job that got its order and was not begun, which is nothing that a job can bring about.
+    pub(super) fn lost(&mut self, failure: Failure) {
+        self.forks = self.forks.saturating_sub(1);
+        self.trouble = Some(failure);
+        self.end();
+    }
+
+    /// Ends it, since nobody asks for it.
+    pub(super) fn forget(&mut self) {
+        self.wanted = 0;
+        self.end();
+        self.state = State::Absent(clock::now());
+    }
+
     /// Ends it; the next is started when there is reason for one.
-    pub(super) fn end(&mut self) {
+    fn end(&mut self) {
         self.slot.end(KillReason::Shutdown);
     }
 
@@ -166,7 +207,7 @@ impl Template {
         }
         match self.try_start(blueprint, warm, library, host) {
             Ok(lines) => {
-                (self.forks, self.failures) = (0, 0);
+                (self.forks, self.failures, self.trouble) = (0, 0, None);
                 self.state = State::Starting(lines, clock::now());
                 None
             }
@@ -210,11 +251,12 @@ impl Template {
             own_program: false,
             template: Some(Inside {
                 library,
-                pids: self
-                    .nursery
-                    .pids
-                    .try_clone()
-                    .map_err(|_| failed(Errno::MFILE))?,
+                pids: Some(
+                    self.nursery
+                        .pids
+                        .try_clone()
+                        .map_err(|_| failed(Errno::MFILE))?,
+                ),
             }),
         };
         let pending = Pending {
@@ -244,7 +286,6 @@ impl Template {
             (State::Starting(lines, _), Heard::Said(Said::Ready(modules))) if !ended => {
                 self.modules = modules.lines().map(str::to_owned).collect();
                 self.state = State::Ready(lines);
-                self.pause = FIRST_PAUSE;
                 None
             }
             (_, Heard::Said(Said::Broken(reason))) => Some(self.fail(blueprint, &reason)),
@@ -260,9 +301,17 @@ impl Template {
                 self.state = State::Ready(lines);
                 None
             }
-            // It has ended, or says what it should not.
+            // It has ended, or says what it should not, and was of no use to anybody.
+            (State::Ready(_), _) if self.forks == 0 => {
+                let reason = match &self.trouble {
+                    Some(failure) => told(failure),
+                    None => "it ended before a job was forked from it".to_owned(),
+                };
+                Some(self.fail(blueprint, &reason))
+            }
             (State::Ready(_), _) => {
                 self.end();
+                self.pause = FIRST_PAUSE;
                 self.state = State::Absent(now + nanos(AGAIN));
                 None
             }
@@ -273,14 +322,17 @@ impl Template {
         }
     }
 
-    /// Gives up this one for a while.
+    /// Gives up this one for a while. What it says is a third party's, and its length, too.
     fn fail(&mut self, blueprint: &Blueprint, reason: &str) -> Event {
         self.end();
         self.state = State::Absent(clock::now() + nanos(self.pause));
         self.pause = LONGEST_PAUSE.min(self.pause * 2);
         Event::Cold {
             name: blueprint.name.clone(),
-            reason: reason.to_owned(),
+            reason: reason
+                .get(..reason.floor_char_boundary(LONGEST_REASON))
+                .unwrap_or_default()
+                .to_owned(),
         }
     }
 }
@@ -307,7 +359,7 @@ fn hear(control: &OwnedFd) -> Heard {
     }
 }
 
-fn told(failure: &Failure) -> String {
+pub(super) fn told(failure: &Failure) -> String {
     format!("{}: {}", failure.step.label(), failure.errno)
 }
 
@@ -342,8 +394,8 @@ fn program(path: &CString) -> FileSpec {
     }
 }
 
-/// The template's program: a job's, with the library in it.
-fn image(warm: &Warm, library: &OwnedFd) -> Option<Image> {
+/// The program that is kept warm: a job's, with the library in it.
+pub(super) fn image(warm: &Warm, library: &OwnedFd) -> Option<Image> {
     let file = warm.argv.last()?.to_str().ok()?;
     let variable = |name: &CStr, value: String| {
         CString::new(format!("{}={value}", name.to_str().unwrap_or_default())).ok()

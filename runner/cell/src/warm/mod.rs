@@ -84,6 +84,18 @@ impl Setup {
     }
 }
 
+/// What an interpreter that is started ahead is told, on its order's line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Brief {
+    pub(crate) open_files: u64,
+    /// Whether there are control groups.
+    pub(crate) cgroup: bool,
+    /// Modules of the interpreter's own that it loads before it waits.
+    pub(crate) preload: Vec<String>,
+    /// How many words of a job's command are its own.
+    pub(crate) words: u16,
+}
+
 /// What a template says once on its control socket.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Said {

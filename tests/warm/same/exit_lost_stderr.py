@@ -1,0 +1,3 @@
+import sys
+del sys.stderr
+sys.exit("said all the same")

@@ -1,0 +1,3 @@
+import sys
+sys.stderr = None
+sys.exit("said é all the same")

@@ -1,0 +1,2 @@
+// job: {"limits": {"cpu_ms": 300}}
+for (;;);

@@ -1,0 +1,3 @@
+process.emitWarning('careful', 'DeprecationWarning', 'X1');
+new Buffer(1);
+console.log(process.moduleLoadList.length > 0);
