@@ -15,7 +15,6 @@ use tokio::time::{Instant, timeout};
 
 use crate::client::Client;
 use crate::error::ClientError;
-use crate::listening::Ear;
 use crate::store::Doing;
 
 /// A listening connection whose peer froze says nothing at all: this finds out.
@@ -71,7 +70,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`result`](Self::result), but Redis may fail in between: it is an
-    /// error only at the first try and when time is up.
+    /// error only at the first look and when time is up.
     pub async fn wait(
         &self,
         id: &JobId,
@@ -79,11 +78,10 @@ impl Client {
     ) -> Result<Option<JobResult>, ClientError> {
         let mut look = Look::default();
         let outcome = timeout(limit, async {
-            let ear = self.ear(id, &mut look).await?;
             if let Some(result) = self.look(id, &mut look).await? {
                 return Ok(result);
             }
-            self.listen_until_done(id, ear, &mut look).await
+            self.listen_until_done(id, &mut look).await
         })
         .await;
         match outcome {
@@ -102,13 +100,6 @@ impl Client {
         found
     }
 
-    async fn ear(&self, id: &JobId, look: &mut Look) -> Result<Ear, ClientError> {
-        look.begun = Some(Instant::now());
-        let ear = self.listening.listen(id).await;
-        look.begun = None;
-        ear
-    }
-
     /// A look that has waited for its answer for too long is why there is no result.
     fn silence(&self, begun: Option<Instant>) -> Option<ClientError> {
         let waited = begun?.elapsed();
@@ -124,24 +115,17 @@ impl Client {
     async fn listen_until_done(
         &self,
         id: &JobId,
-        ear: Ear,
         look: &mut Look,
     ) -> Result<JobResult, ClientError> {
         let mut retry = Retry::for_servers();
-        let mut ear = Ok(ear);
         loop {
-            let heard = match ear {
-                Ok(ear) => self.listen(id, ear, &mut retry, look).await,
-                Err(error) => Err(error),
-            };
-            let error = match heard {
+            let error = match self.listen(id, &mut retry, look).await {
                 Err(error) if error.is_temporary() => error,
                 outcome => return outcome,
             };
             tracing::debug!(job = %id, %error, "a waiting client lost Redis and will connect again");
             look.trouble = Some(error);
             tokio::time::sleep(retry.next_delay()).await;
-            ear = self.ear(id, look).await;
             if let Ok(Some(result)) = self.look(id, look).await {
                 return Ok(result);
             }
@@ -152,23 +136,28 @@ impl Client {
     async fn listen(
         &self,
         id: &JobId,
-        mut ear: Ear,
         retry: &mut Retry,
         look: &mut Look,
     ) -> Result<JobResult, ClientError> {
+        look.begun = Some(Instant::now());
+        let ear = self.listening.listen(id).await;
+        look.begun = None;
+        let mut ear = ear?;
+        let mut heard = true;
         loop {
-            let heard = timeout(LOOK_AGAIN, ear.told()).await;
-            if let Ok(false) = heard {
-                return Err(self.listening.lost("the connection ended"));
-            }
             if let Some(result) = self.look(id, look).await? {
-                if heard.is_err() {
+                if !heard {
                     self.listening.is_deaf(&ear);
                 }
                 return Ok(result);
             }
             retry.reset();
             look.trouble = None;
+            heard = match timeout(LOOK_AGAIN, ear.told()).await {
+                Ok(true) => true,
+                Ok(false) => return Err(self.listening.lost("the connection ended")),
+                Err(_) => false,
+            };
         }
     }
 }
