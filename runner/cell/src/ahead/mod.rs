@@ -91,14 +91,3 @@ fn text(value: &str) -> String {
     written.push('"');
     written
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{array, text};
-
-    #[test]
-    fn a_text_ends_where_it_ends() {
-        assert_eq!(text("a\"b\\c\nd"), r#""a\"b\\c\u000ad""#);
-        assert_eq!(array(["", "ü\u{2028}"]), "[\"\",\"ü\u{2028}\"]");
-    }
-}

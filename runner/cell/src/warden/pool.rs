@@ -304,18 +304,30 @@ impl Pool {
         }
     }
 
-    /// What the slot had last, if there are too few of that, or else the first kind of which there are.
+    /// A kind of which none waits: what the slot had last, or another. If there is one of each, then what it had last, or
+    /// any of which there are too few.
     fn choice(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint]) -> Option<u16> {
-        let is_short = |number: &u16| {
-            let blueprint = blueprints.get(usize::from(*number));
+        let libraries = self.libraries.as_ref()?;
+        let is_short = |source: &&Source| {
+            let blueprint = blueprints.get(usize::from(source.number()));
             blueprint.is_some_and(|blueprint| {
-                count(slots, *number) < usize::from(self.most(*number, blueprint))
+                source.offer(blueprint, libraries).is_some()
+                    && count(slots, source.number())
+                        < usize::from(self.most(source.number(), blueprint))
             })
         };
-        slot.last.filter(is_short).or_else(|| {
-            let mut kinds = self.templates.iter().map(Source::number);
-            kinds.find(is_short)
-        })
+        let short: Vec<u16> = self
+            .templates
+            .iter()
+            .filter(is_short)
+            .map(Source::number)
+            .collect();
+        let none = |number: &u16| count(slots, *number) == 0;
+        let last = slot.last.filter(|last| short.contains(last));
+        let lacking = last
+            .filter(none)
+            .or_else(|| short.iter().copied().find(none));
+        lacking.or(last).or(short.first().copied())
     }
 
     /// Bytes that templates use.
