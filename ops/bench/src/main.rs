@@ -39,7 +39,7 @@ use crate::way::Way;
 /// What isolation and a queue cost, measured in one session against bare starts and other jails
 #[derive(Debug, Parser)]
 struct Args {
-    /// Three minutes instead of fifteen; writes to --out only
+    /// Three minutes instead of fifteen
     #[arg(long)]
     quick: bool,
     /// Each thing once: figures that mean nothing
@@ -48,10 +48,14 @@ struct Args {
     /// For the order of the batches; printed, and another each time if absent
     #[arg(long)]
     seed: Option<u64>,
+    /// Only these, of true, python, node, numpy and pandas
+    #[arg(long, value_delimiter = ',')]
+    programs: Vec<String>,
     /// Of each runner
     #[arg(long, default_value_t = 4)]
     slots: u16,
-    /// Where the results go; ops/bench/results if absent, with the README's figures, or a new folder for a quick session
+    /// Where the results go. If absent: ops/bench/results, and the README's figures with them, of a full session with all
+    /// programs; target/bench/results otherwise
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(subcommand)]
@@ -100,16 +104,17 @@ fn session(args: &Args) -> anyhow::Result<ExitCode> {
     let plan = Plan {
         scale,
         seed,
+        programs: &args.programs,
         slots: args.slots,
         glovebox: &glovebox,
         environments: &root.join("target/bench/environments"),
     };
     let report = block_on(session::run(&plan))?;
     let readme = root.join("README.md");
-    let (out, readme) = match (&args.out, scale.name) {
-        (Some(out), _) => (out.clone(), None),
-        (None, "full") => (here.join("results"), Some(readme.as_path())),
-        (None, _) => (root.join("target/bench/results"), None),
+    let (out, readme) = match (&args.out, scale.name, args.programs.is_empty()) {
+        (Some(out), ..) => (out.clone(), None),
+        (None, "full", true) => (here.join("results"), Some(readme.as_path())),
+        (None, ..) => (root.join("target/bench/results"), None),
     };
     report::write(&report, &out, readme)?;
     report::note(&format!("written to {}", out.display()));
