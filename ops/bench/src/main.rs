@@ -28,6 +28,7 @@ mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -35,6 +36,9 @@ use clap::{Parser, Subcommand};
 use crate::scale::{FULL, QUICK, SMALLEST, Scale};
 use crate::session::Plan;
 use crate::way::Way;
+
+/// Package environments, kept from one session to the next.
+const ENVIRONMENTS: &str = "target/bench/environments";
 
 /// What isolation and a queue cost, measured in one session against bare starts and other jails
 #[derive(Debug, Parser)]
@@ -70,6 +74,13 @@ enum Part {
     Agent { way: String },
     /// Answers messages
     Echo,
+    /// Jobs without end, for a profiler: says when they begin, and how many there were a second
+    Burst {
+        way: String,
+        program: String,
+        #[arg(default_value_t = 10)]
+        seconds: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -82,12 +93,33 @@ fn main() -> ExitCode {
             part: Some(Part::Echo),
             ..
         } => block_on(round_trip::echo()).map(|()| ExitCode::SUCCESS),
+        Args {
+            part:
+                Some(Part::Burst {
+                    way,
+                    program,
+                    seconds,
+                }),
+            slots,
+            ..
+        } => burst(&way, program, Duration::from_secs(seconds), slots),
         args => session(&args),
     };
     done.unwrap_or_else(|error| {
         report::complain(&error);
         ExitCode::FAILURE
     })
+}
+
+fn burst(way: &str, program: String, lasts: Duration, slots: u16) -> anyhow::Result<ExitCode> {
+    let way = Way::named(way).filter(|way| way.is_queued());
+    let way = way.context("no such way through the queue")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let environments = root.canonicalize()?.join(ENVIRONMENTS);
+    let glovebox = glovebox_tests::glovebox_bin()?;
+    let (programs, _) = program::all(&glovebox, &environments, &[program])?;
+    block_on(whole::burst(way, programs, lasts, slots, &environments))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn session(args: &Args) -> anyhow::Result<ExitCode> {
@@ -107,7 +139,7 @@ fn session(args: &Args) -> anyhow::Result<ExitCode> {
         programs: &args.programs,
         slots: args.slots,
         glovebox: &glovebox,
-        environments: &root.join("target/bench/environments"),
+        environments: &root.join(ENVIRONMENTS),
     };
     let report = block_on(session::run(&plan))?;
     let readme = root.join("README.md");
