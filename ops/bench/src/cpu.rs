@@ -9,6 +9,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::agent::Order;
+use crate::host;
 use crate::settle::settle;
 use crate::way::Way;
 use crate::whole::Whole;
@@ -85,7 +86,8 @@ fn spent(whole: &Whole, way: Way) -> anyhow::Result<BTreeMap<&'static str, u64>>
         ("client", all.own(i32::try_from(std::process::id())?)),
     ]);
     let known: u64 = ticks.values().sum();
-    ticks.insert("other", busy()?.saturating_sub(known));
+    let [busy, _] = host::ticks()?;
+    ticks.insert("other", busy.saturating_sub(known));
     Ok(ticks)
 }
 
@@ -160,18 +162,6 @@ impl Stat {
             ticks: [number(11)? + number(12)?, number(13)? + number(14)?],
         })
     }
-}
-
-/// Ticks of all processors that were not idle: user, nice, system, irq, softirq (proc_stat(5)).
-fn busy() -> anyhow::Result<u64> {
-    let text = std::fs::read_to_string("/proc/stat")?;
-    let line = text.lines().next().unwrap_or_default();
-    let fields = line.split_whitespace().skip(1);
-    let fields: Vec<u64> = fields.map(str::parse).collect::<Result<_, _>>()?;
-    Ok([0, 1, 2, 5, 6]
-        .iter()
-        .filter_map(|at| fields.get(*at))
-        .sum())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::memory::Memory;
 use crate::report::{Point, Report};
 use crate::statistics::median;
 use crate::way::Way;
@@ -38,6 +39,8 @@ pub(crate) fn judge(report: &Report) -> Vec<Goal> {
     };
     let within = |ms: f64| AtMost(ms + round_trip.unwrap_or(0.0));
     let load = report.load.as_ref();
+    // What does not keep up has a long p50, too.
+    let load = load.filter(|load| load.keeps_up());
     let p99 = load.and_then(|load| Some(load.each.p99_ms? / load.each.p50_ms));
     let jail = best_jail(points, "python");
     let jail = jail.and_then(|jail| rate_ratio(points, "python", Way::QueueWarm, jail));
@@ -95,7 +98,7 @@ pub(crate) fn judge(report: &Report) -> Vec<Goal> {
             "idle warm Python cell, PSS",
             AtMost(6.0),
             "MB",
-            Some(report.memory.mb()),
+            report.memory.as_ref().map(Memory::mb),
         ),
         row(
             "Python p99 at 80 % load, to p50 there",

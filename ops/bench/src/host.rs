@@ -1,7 +1,9 @@
 //! Where a session was: figures of two machines must never be compared, so each says which it was.
 
 use std::process::Command;
+use std::time::Duration;
 
+use anyhow::Context;
 use serde::Serialize;
 
 /// The machine and what is installed on it.
@@ -10,6 +12,9 @@ pub(crate) struct Host {
     pub(crate) processors: usize,
     pub(crate) model: String,
     pub(crate) kernel: String,
+    /// How much of all processors others took before the session and after it. More than a little, and no figure of the
+    /// session is to be believed, no ratio either.
+    pub(crate) busy_percent: Vec<f64>,
     /// Of what is measured and compared with.
     pub(crate) versions: Vec<String>,
 }
@@ -48,6 +53,31 @@ pub(crate) fn describe() -> anyhow::Result<Host> {
         processors: std::thread::available_parallelism()?.get(),
         model: model.map_or_else(String::new, |(_, model)| model.to_owned()),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        busy_percent: Vec::new(),
         versions: ASKED.iter().filter_map(ask).collect(),
     })
+}
+
+/// What the processors do while this process does nothing.
+pub(crate) fn busy_percent() -> anyhow::Result<f64> {
+    const LOOK: Duration = Duration::from_secs(1);
+    let [busy_before, all_before] = ticks()?;
+    std::thread::sleep(LOOK);
+    let [busy, all] = ticks()?;
+    let all = all.saturating_sub(all_before).max(1);
+    Ok(100.0 * busy.saturating_sub(busy_before) as f64 / all as f64)
+}
+
+/// Ticks of all processors in which they did something, and all ticks: user, nice, system, idle, iowait, irq, softirq
+/// (proc_stat(5)).
+pub(crate) fn ticks() -> anyhow::Result<[u64; 2]> {
+    const ALL: usize = 7;
+    const IDLE: [usize; 2] = [3, 4];
+    let text = std::fs::read_to_string("/proc/stat")?;
+    let line = text.lines().next().context("an empty /proc/stat")?;
+    let fields = line.split_whitespace().skip(1).take(ALL);
+    let fields: Vec<u64> = fields.map(str::parse).collect::<Result<_, _>>()?;
+    let all: u64 = fields.iter().sum();
+    let idle: u64 = IDLE.iter().filter_map(|at| fields.get(*at)).sum();
+    Ok([all - idle, all])
 }

@@ -7,7 +7,6 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -22,6 +21,8 @@ const PROGRAM: &str = "python";
 const SHARE: f64 = 0.8;
 /// More than this are never in flight: the client has a limit of its own, of submissions.
 const MOST: usize = 10_000;
+/// Arrivals are random, and the last jobs end after the last arrival.
+const KEEPS_UP: f64 = 0.95;
 /// The schedule of a session can be had again.
 const SEED: u64 = 80;
 
@@ -35,6 +36,13 @@ pub(crate) struct Load {
     pub(crate) each: Summary,
 }
 
+impl Load {
+    /// Whether jobs were done as fast as they came.
+    pub(crate) fn keeps_up(&self) -> bool {
+        self.done_per_s >= self.offered_per_s * KEEPS_UP
+    }
+}
+
 /// Loads the warm runner.
 pub(crate) async fn measure(
     whole: &Whole,
@@ -44,7 +52,9 @@ pub(crate) async fn measure(
     let way = Way::QueueWarm;
     let found = whole.programs.iter().enumerate();
     let mut found = found.filter(|(_, program)| program.name == PROGRAM);
-    let (number, program) = found.next().context("no such program")?;
+    let Some((number, program)) = found.next() else {
+        return Ok(None);
+    };
     let rates = points.iter().filter(|point| point.is_of(PROGRAM, way));
     let Some(most) = rates.map(|point| point.per_s).max_by(f64::total_cmp) else {
         return Ok(None);

@@ -28,6 +28,7 @@ mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -36,10 +37,13 @@ use crate::scale::{FULL, QUICK, SMALLEST, Scale};
 use crate::session::Plan;
 use crate::way::Way;
 
+/// Package environments, kept from one session to the next.
+const ENVIRONMENTS: &str = "target/bench/environments";
+
 /// What isolation and a queue cost, measured in one session against bare starts and other jails
 #[derive(Debug, Parser)]
 struct Args {
-    /// Three minutes instead of fifteen; writes to --out only
+    /// Three minutes instead of fifteen
     #[arg(long)]
     quick: bool,
     /// Each thing once: figures that mean nothing
@@ -48,10 +52,14 @@ struct Args {
     /// For the order of the batches; printed, and another each time if absent
     #[arg(long)]
     seed: Option<u64>,
+    /// Only these, of true, python, node, numpy and pandas
+    #[arg(long, value_delimiter = ',')]
+    programs: Vec<String>,
     /// Of each runner
     #[arg(long, default_value_t = 4)]
     slots: u16,
-    /// Where the results go; ops/bench/results if absent, with the README's figures, or a new folder for a quick session
+    /// Where the results go. If absent: ops/bench/results, and the README's figures with them, of a full session with all
+    /// programs; target/bench/results otherwise
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(subcommand)]
@@ -66,6 +74,13 @@ enum Part {
     Agent { way: String },
     /// Answers messages
     Echo,
+    /// Jobs without end, for a profiler: says when they begin, and how many there were a second
+    Burst {
+        way: String,
+        program: String,
+        #[arg(default_value_t = 10)]
+        seconds: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -78,12 +93,33 @@ fn main() -> ExitCode {
             part: Some(Part::Echo),
             ..
         } => block_on(round_trip::echo()).map(|()| ExitCode::SUCCESS),
+        Args {
+            part:
+                Some(Part::Burst {
+                    way,
+                    program,
+                    seconds,
+                }),
+            slots,
+            ..
+        } => burst(&way, program, Duration::from_secs(seconds), slots),
         args => session(&args),
     };
     done.unwrap_or_else(|error| {
         report::complain(&error);
         ExitCode::FAILURE
     })
+}
+
+fn burst(way: &str, program: String, lasts: Duration, slots: u16) -> anyhow::Result<ExitCode> {
+    let way = Way::named(way).filter(|way| way.is_queued());
+    let way = way.context("no such way through the queue")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let environments = root.canonicalize()?.join(ENVIRONMENTS);
+    let glovebox = glovebox_tests::glovebox_bin()?;
+    let (programs, _) = program::all(&glovebox, &environments, &[program])?;
+    block_on(whole::burst(way, programs, lasts, slots, &environments))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn session(args: &Args) -> anyhow::Result<ExitCode> {
@@ -100,16 +136,17 @@ fn session(args: &Args) -> anyhow::Result<ExitCode> {
     let plan = Plan {
         scale,
         seed,
+        programs: &args.programs,
         slots: args.slots,
         glovebox: &glovebox,
-        environments: &root.join("target/bench/environments"),
+        environments: &root.join(ENVIRONMENTS),
     };
     let report = block_on(session::run(&plan))?;
     let readme = root.join("README.md");
-    let (out, readme) = match (&args.out, scale.name) {
-        (Some(out), _) => (out.clone(), None),
-        (None, "full") => (here.join("results"), Some(readme.as_path())),
-        (None, _) => (root.join("target/bench/results"), None),
+    let (out, readme) = match (&args.out, scale.name, args.programs.is_empty()) {
+        (Some(out), ..) => (out.clone(), None),
+        (None, "full", true) => (here.join("results"), Some(readme.as_path())),
+        (None, ..) => (root.join("target/bench/results"), None),
     };
     report::write(&report, &out, readme)?;
     report::note(&format!("written to {}", out.display()));

@@ -89,9 +89,14 @@ impl Program {
     }
 }
 
-/// The programs that can be had here, and what is said of those that can't. `environments` is the folder of the
-/// package environments.
-pub(crate) fn all(glovebox: &Path, environments: &Path) -> (Vec<Program>, Vec<String>) {
+/// The programs of these names (all, if there are none) that can be had here, and what is said of those that can't.
+/// `environments` is the folder of the package environments.
+pub(crate) fn all(
+    glovebox: &Path,
+    environments: &Path,
+    wanted: &[String],
+) -> anyhow::Result<(Vec<Program>, Vec<String>)> {
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
     let hello = ["/usr/bin/python3", "-I", "-S", "-c", "print(1)"];
     let mut programs = vec![
         Program::new("true", "true", &["/usr/bin/true"], "", ""),
@@ -105,7 +110,11 @@ pub(crate) fn all(glovebox: &Path, environments: &Path) -> (Vec<Program>, Vec<St
         ),
     ];
     let mut absent = Vec::new();
-    for name in ["numpy", "pandas"] {
+    programs.retain(|program| is_wanted(&program.name));
+    for name in ["numpy", "pandas"]
+        .into_iter()
+        .filter(|name| is_wanted(name))
+    {
         match installed(glovebox, environments, name) {
             Ok(packages) => {
                 let code = format!("import {name}; print(1)");
@@ -122,7 +131,8 @@ pub(crate) fn all(glovebox: &Path, environments: &Path) -> (Vec<Program>, Vec<St
             Err(error) => absent.push(format!("{name}: {error:#}")),
         }
     }
-    (programs, absent)
+    ensure!(!programs.is_empty(), "there is no such program: {wanted:?}");
+    Ok((programs, absent))
 }
 
 /// The environment of this name; built by `glovebox env build` if it is not there yet.

@@ -27,8 +27,8 @@ pub(crate) struct Scale {
 /// Under a quarter of an hour.
 pub(crate) const FULL: Scale = Scale {
     name: "full",
-    rounds: 9,
-    batch: Duration::from_millis(300),
+    rounds: 7,
+    batch: Duration::from_millis(250),
     in_flight: &[1, 2, 8, 32],
     in_flight_slow: &[1, 2, 8, 32],
     idle: 30,

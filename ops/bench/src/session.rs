@@ -23,6 +23,8 @@ use crate::{besides, cpu, host, load, memory, policies, program};
 pub(crate) struct Plan<'a> {
     pub(crate) scale: Scale,
     pub(crate) seed: u64,
+    /// Names of those that are wanted; none: all.
+    pub(crate) programs: &'a [String],
     /// Of each runner.
     pub(crate) slots: u16,
     /// The command that is measured.
@@ -50,7 +52,7 @@ pub(crate) async fn run(plan: &Plan<'_>) -> anyhow::Result<Report> {
         .tempdir()?;
     let policies = scratch.path().join("policies");
     policies::write(&policies)?;
-    let (programs, mut absent) = program::all(plan.glovebox, plan.environments);
+    let (programs, mut absent) = program::all(plan.glovebox, plan.environments, plan.programs)?;
     let most = scale.in_flight.iter().max().context("nothing to do")?;
     let outset = Outset {
         programs: programs.clone(),
@@ -62,6 +64,7 @@ pub(crate) async fn run(plan: &Plan<'_>) -> anyhow::Result<Report> {
         policies: &policies,
         environments: plan.environments,
     };
+    let busy_before = host::busy_percent()?;
     note("starting RabbitMQ, Redis and two runners");
     let whole = Whole::start(programs, plan.slots, &folders).await?;
     let (mut agents, mut items) = start(&outset, scale, &mut absent)?;
@@ -105,6 +108,8 @@ pub(crate) async fn run(plan: &Plan<'_>) -> anyhow::Result<Report> {
     };
     report.goals = crate::goals::judge(&report);
     whole.stop().await?;
+    report.host.busy_percent.push(busy_before);
+    report.host.busy_percent.push(host::busy_percent()?);
     Ok(report)
 }
 

@@ -15,6 +15,8 @@ use glovebox_tests::{Fleet, Runner, Services};
 
 use crate::agent::{Batch, Order};
 use crate::program::Program;
+use crate::report::note;
+use crate::settle::settle;
 use crate::way::Way;
 
 /// Bytes for all interpreters that wait.
@@ -150,4 +152,33 @@ impl Whole {
         self.cold.stop().await?;
         self.warm.stop().await
     }
+}
+
+/// Jobs of the first program for so long, with as many in flight as keep every slot busy.
+pub(crate) async fn burst(
+    way: Way,
+    programs: Vec<Program>,
+    lasts: Duration,
+    slots: u16,
+    environments: &Path,
+) -> anyhow::Result<()> {
+    let policies = tempfile::tempdir()?;
+    crate::policies::write(policies.path())?;
+    let folders = Folders {
+        policies: policies.path(),
+        environments,
+    };
+    let whole = Whole::start(programs, slots, &folders).await?;
+    whole.warm_up(way, 0).await?;
+    settle();
+    note("begun");
+    let order = Order {
+        program: 0,
+        in_flight: 2 * whole.slots,
+        least: lasts,
+        warm_up: false,
+    };
+    let batch = whole.batch(way, order).await?;
+    note(&format!("{:.0} a second", batch.per_s()));
+    whole.stop().await
 }

@@ -37,7 +37,7 @@ pub(crate) struct Report {
     pub(crate) idle: Vec<Idle>,
     pub(crate) round_trip: Option<Summary>,
     pub(crate) cpu: Vec<Cpu>,
-    pub(crate) memory: Memory,
+    pub(crate) memory: Option<Memory>,
     pub(crate) load: Option<Load>,
     /// Jobs from a template and jobs that started cold, of the cold runner and of the warm one.
     pub(crate) warmth: [[u64; 2]; 2],

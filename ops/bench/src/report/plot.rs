@@ -10,6 +10,19 @@ use crate::way::WAYS;
 const SIZE: (u32, u32) = (760, 420);
 const FONT: (&str, i32) = ("sans-serif", 14);
 
+/// Of each way: what is ours is blue and green, what is bare is black.
+const COLOURS: [RGBColor; 9] = [
+    RGBColor(0x22, 0x22, 0x22),
+    RGBColor(0xc9, 0x6a, 0x00),
+    RGBColor(0xb8, 0x3a, 0x3a),
+    RGBColor(0x8a, 0x4f, 0x9e),
+    RGBColor(0x8c, 0x7a, 0x3c),
+    RGBColor(0x6f, 0xa8, 0xdc),
+    RGBColor(0x0b, 0x5c, 0xab),
+    RGBColor(0x6d, 0xbf, 0x84),
+    RGBColor(0x0d, 0x7d, 0x3c),
+];
+
 /// Writes them to `folder`.
 pub(super) fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {
     for program in table::programs(report) {
@@ -50,25 +63,36 @@ fn rates(report: &Report, program: &str, path: &Path) -> anyhow::Result<()> {
         .y_desc("a second")
         .light_line_style(WHITE)
         .draw()?;
-    for (number, way) in WAYS.into_iter().enumerate() {
-        let line = table::line(report, program, way);
-        let line: Vec<(f64, f64)> = line
+    let mut labels = Vec::new();
+    for (way, colour) in WAYS.into_iter().zip(COLOURS) {
+        let line: Vec<(f64, f64)> = table::line(report, program, way)
             .iter()
             .map(|point| (point.in_flight as f64, point.per_s))
             .collect();
-        let colour = Palette99::pick(number).to_rgba();
-        chart.draw_series(LineSeries::new(
-            line.iter().copied(),
-            colour.stroke_width(2),
-        ))?;
+        let stroke = colour.stroke_width(if way.is_jail() { 1 } else { 3 });
+        chart.draw_series(LineSeries::new(line.iter().copied(), stroke))?;
         chart.draw_series(line.iter().map(|at| Circle::new(*at, 3, colour.filled())))?;
-        let label = |at: &(f64, f64)| {
-            EmptyElement::at(*at) + Text::new(way.label(), (8, -6), FONT.into_font().color(&colour))
-        };
-        chart.draw_series(line.last().map(label))?;
+        labels.extend(line.last().map(|(_, at)| (way.label(), *at, colour)));
+    }
+    for (label, at, colour) in apart(labels, (most / least).powf(0.045)) {
+        let font = FONT.into_font().color(&colour);
+        chart.draw_series([Text::new(label, (widest * 1.12, at * 1.04), font)])?;
     }
     area.present()?;
     Ok(())
+}
+
+type Label = (&'static str, f64, RGBColor);
+
+/// Labels from the top down, each so many times below the last.
+fn apart(mut labels: Vec<Label>, gap: f64) -> Vec<Label> {
+    labels.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let mut above = f64::MAX;
+    for (_, at, _) in &mut labels {
+        *at = at.min(above / gap);
+        above = *at;
+    }
+    labels
 }
 
 /// A bar a row, made of its components.
@@ -92,8 +116,7 @@ fn components(report: &Report, path: &Path) -> anyhow::Result<()> {
         let (foot, mut from) = (number as f64 + 0.1, 0.0);
         for (colour, ms) in row.ms.values().enumerate() {
             let corners = [(from, foot), (from + ms, foot + 0.5)];
-            let fill = Palette99::pick(colour).filled();
-            chart.draw_series([Rectangle::new(corners, fill)])?;
+            chart.draw_series([Rectangle::new(corners, component(colour).filled())])?;
             from += ms;
         }
         let words = format!("{}, {}: {from:.2} ms", row.program, row.way.label());
@@ -105,9 +128,14 @@ fn components(report: &Report, path: &Path) -> anyhow::Result<()> {
             most * (0.55 + 0.14 * (number % 4) as f64),
             rows + 0.5 - 0.2 * (number / 4) as f64,
         );
-        let colour = Palette99::pick(number).to_rgba();
+        let colour = component(number);
         chart.draw_series([Text::new(*name, place, FONT.into_font().color(&colour))])?;
     }
     area.present()?;
     Ok(())
+}
+
+/// The colour of a component.
+fn component(number: usize) -> RGBColor {
+    COLOURS.get(number + 1).copied().unwrap_or(BLACK)
 }

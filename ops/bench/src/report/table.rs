@@ -10,16 +10,20 @@ use crate::way::{WAYS, Way};
 pub(super) fn markdown(report: &Report) -> anyhow::Result<String> {
     let mut text = String::new();
     let host = &report.host;
+    let busy = host.busy_percent.iter();
+    let busy: Vec<String> = busy.map(|percent| format!("{percent:.0}")).collect();
     writeln!(
         text,
-        "# A session\n\n{} processors ({}), Linux {}; {}. Session `{}`, seed {}, {} slots a runner. Believe the ratios only.\n",
+        "# A session\n\n{} processors ({}), Linux {}; {}. Session `{}`, seed {}, {} slots a runner. Others took {} % of the machine before it and after it. Believe the ratios only, and none of a machine that was \
+         busy.\n",
         host.processors,
         host.model,
         host.kernel,
         host.versions.join(", "),
         report.scale,
         report.seed,
-        report.slots
+        report.slots,
+        busy.join(" and "),
     )?;
     for absent in &report.absent {
         writeln!(text, "- left out: {}", absent.replace('\n', " "))?;
@@ -168,17 +172,18 @@ fn cpu(report: &Report) -> anyhow::Result<String> {
 
 fn rest(report: &Report) -> anyhow::Result<String> {
     let mut text = String::from("\n## Besides\n\n");
-    let memory = &report.memory;
-    writeln!(
-        text,
-        "- A waiting warm Python cell: {:.1} MB of PSS ({:.0} KiB the job's process, {:.0} KiB of them nobody else's; \
+    if let Some(memory) = &report.memory {
+        writeln!(
+            text,
+            "- A waiting warm Python cell: {:.1} MB of PSS ({:.0} KiB the job's process, {:.0} KiB of them nobody else's; \
          {:.0} KiB its init), median of {}.",
-        memory.mb(),
-        memory.job_kib,
-        memory.job_private_kib,
-        memory.init_kib,
-        memory.cells
-    )?;
+            memory.mb(),
+            memory.job_kib,
+            memory.job_private_kib,
+            memory.init_kib,
+            memory.cells
+        )?;
+    }
     if let Some(load) = &report.load {
         writeln!(
             text,
