@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -110,21 +110,25 @@ impl Line {
     async fn listen(self: Arc<Self>, channel: String) -> Result<Ear, RedisError> {
         let mut sink = self.sink.clone();
         let mut subscribing = pin!(sink.subscribe(&channel));
-        let told = {
+        let (told, sent) = {
             let mut heard = self.heard();
             let ended = || RedisError::from((ErrorKind::Io, "the connection has ended"));
             let heard = heard.as_mut().ok_or_else(ended)?;
             // Whoever is not the first asks as well: the answer says that nothing can be missed.
             let told = heard.entry(channel.clone()).or_default().subscribe();
-            send(subscribing.as_mut());
-            told
+            (told, send(subscribing.as_mut()))
         };
         let ear = Ear {
             line: Arc::clone(&self),
             channel: channel.clone(),
             told,
         };
-        subscribing.await.map(|()| ear)
+        // With several threads the answer may be here already.
+        let answer = match sent {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => subscribing.await,
+        };
+        answer.map(|()| ear)
     }
 
     fn heard(&self) -> MutexGuard<'_, Option<HashMap<String, watch::Sender<()>>>> {
@@ -133,8 +137,8 @@ impl Line {
 }
 
 /// A request to Redis is sent with its first poll: here, so in the order in which the lock is taken.
-fn send(request: Pin<&mut impl Future<Output = RedisResult<()>>>) {
-    drop(request.poll(&mut Context::from_waker(Waker::noop())));
+fn send(request: Pin<&mut impl Future<Output = RedisResult<()>>>) -> Poll<RedisResult<()>> {
+    request.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Wakes the waiters until the connection ends.
@@ -171,7 +175,7 @@ impl Drop for Ear {
             channels.remove(&self.channel);
             let mut sink = self.line.sink.clone();
             // Nobody waits for the answer.
-            send(pin!(sink.unsubscribe(&self.channel)));
+            drop(send(pin!(sink.unsubscribe(&self.channel))));
         }
     }
 }

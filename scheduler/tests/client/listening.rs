@@ -93,6 +93,28 @@ async fn one_who_gives_up_does_not_deafen_another_of_the_same_job() {
     assert_eq!(waited.unwrap(), Some(result_of(&id)));
 }
 
+/// The answer to a subscription may be there before the one who asked looks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_listen_and_give_up() {
+    let server = Redis::start().unwrap();
+    let mut redis = connect_redis(server.url()).await.unwrap();
+    let client = Arc::new(Client::new(NO_RABBITMQ, server.url()));
+    let waiting = (0..8).map(|_| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move {
+            for _ in 0..200 {
+                let id = JobId::new_v7();
+                let waited = client.wait(&id, Duration::from_millis(2));
+                assert_eq!(waited.await.unwrap(), None);
+            }
+        })
+    });
+    for one in waiting.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+    becomes(&mut redis, (1, 0)).await;
+}
+
 /// One that was silent where it should have spoken is not trusted any more.
 #[tokio::test]
 async fn a_deaf_connection_is_replaced() {
