@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use glovebox_schemas::names::runner_key;
-use glovebox_tests::Fleet;
 use glovebox_tests::fleet::{eventually, python};
+use glovebox_tests::{Fleet, Runner};
 
 #[tokio::test]
 async fn its_sign_of_life_is_there_while_it_lives() {
@@ -56,18 +56,29 @@ async fn the_worker_has_no_power_and_the_warden_no_network() {
     fleet.stop_settled(runner).await.unwrap();
 }
 
-/// The one test that lets time pass: rest is what it measures.
 #[tokio::test]
 async fn at_rest_it_costs_next_to_nothing() {
+    costs_next_to_nothing(&[], 0).await;
+}
+
+#[tokio::test]
+async fn at_rest_what_is_warm_costs_next_to_nothing() {
+    costs_next_to_nothing(&["--warm-memory", "536870912"], 4).await;
+}
+
+/// The one test that lets time pass: rest is what it measures.
+async fn costs_next_to_nothing(more: &[&str], kept_ready: usize) {
     let fleet = Fleet::new().await.unwrap();
-    let runner = fleet.runner(4).await.unwrap();
+    let arguments = [&["--slots", "4"], more].concat();
+    let runner = Runner::spawn(&fleet.services, &arguments).unwrap();
+    runner.says("consuming").await.unwrap();
     fleet.run(&python("")).await.unwrap();
     let parts = runner.parts().unwrap();
-    // Whatever is kept ready is ready.
-    let ready = || runner.warden().unwrap().called("glovebox-ready").unwrap();
-    while ready().len() < 4 {
-        tokio::task::yield_now().await;
-    }
+    eventually("whatever is kept ready is ready", async || {
+        Ok(runner.warden()?.called("glovebox-ready")?.len() == kept_ready)
+    })
+    .await
+    .unwrap();
     let ticks = || parts.map(|part| part.cpu_ticks().unwrap());
     let before = ticks();
     tokio::time::sleep(Duration::from_secs(2)).await;
