@@ -74,9 +74,7 @@ fn spent(whole: &Whole, way: Way) -> anyhow::Result<BTreeMap<&'static str, u64>>
     let all = Table::read()?;
     let runner = whole.runner(way);
     let [supervisor, warden, worker] = runner.parts()?.map(|process| process.0);
-    let services = &whole.fleet.services;
-    let broker = all.server("beam.smp", &services.amqp_url)?;
-    let store = all.server("redis-server", &services.redis_url)?;
+    let [broker, store] = all.servers(whole)?;
     let mut ticks = BTreeMap::from([
         ("broker", all.own(broker)),
         ("store", all.own(store)),
@@ -89,6 +87,11 @@ fn spent(whole: &Whole, way: Way) -> anyhow::Result<BTreeMap<&'static str, u64>>
     let [busy, _] = host::ticks()?;
     ticks.insert("other", busy.saturating_sub(known));
     Ok(ticks)
+}
+
+/// The process ids of the broker and of the store.
+pub(crate) fn servers(whole: &Whole) -> anyhow::Result<[i32; 2]> {
+    Table::read()?.servers(whole)
 }
 
 /// All processes.
@@ -132,6 +135,15 @@ impl Table {
         children
             .map(|(child, stat)| stat.ticks[0] + stat.ticks[1] + self.below(*child))
             .sum()
+    }
+
+    /// The broker and the store.
+    fn servers(&self, whole: &Whole) -> anyhow::Result<[i32; 2]> {
+        let services = &whole.fleet.services;
+        Ok([
+            self.server("beam.smp", &services.amqp_url)?,
+            self.server("redis-server", &services.redis_url)?,
+        ])
     }
 
     /// The server of this name that has the port of `url` in its environment or on its command line.

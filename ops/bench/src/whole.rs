@@ -14,6 +14,7 @@ use glovebox_tests::fleet::PATIENCE;
 use glovebox_tests::{Fleet, Runner, Services};
 
 use crate::agent::{Batch, Order};
+use crate::cpu;
 use crate::program::Program;
 use crate::report::note;
 use crate::settle::settle;
@@ -171,7 +172,9 @@ pub(crate) async fn burst(
     let whole = Whole::start(programs, slots, &folders).await?;
     whole.warm_up(way, 0).await?;
     settle();
-    note("begun");
+    let mut pids = vec![std::process::id().to_string()];
+    pids.extend(cpu::servers(&whole)?.map(|pid| pid.to_string()));
+    note(&format!("begun: {}", pids.join(" ")));
     let order = Order {
         program: 0,
         in_flight: 2 * whole.slots,
