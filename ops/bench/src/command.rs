@@ -23,7 +23,7 @@ pub(crate) fn cpu(argv: &[&str]) -> anyhow::Result<Duration> {
 }
 
 /// CPU time of all children that this process has waited for.
-fn children() -> anyhow::Result<Duration> {
+pub(crate) fn children() -> anyhow::Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Ok(Duration::from_micros(u64::try_from(micros)?))

@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::agent::Order;
-use crate::host;
+use crate::agent::{Order, spawn};
+use crate::program::Program;
 use crate::settle::settle;
 use crate::way::Way;
 use crate::whole::Whole;
+use crate::{command, host};
 
 const TICK_MS: f64 = 10.0;
 const PROGRAMS: [&str; 2] = ["python", "node"];
+const OTHER: &str = "other";
 const IN_FLIGHT: usize = 8;
 /// Jobs of Node take ten times as long.
 const FEWER: usize = 4;
@@ -36,6 +38,7 @@ pub(crate) async fn measure(whole: &Whole, jobs: usize) -> anyhow::Result<Vec<Cp
         if !PROGRAMS.contains(&program.name.as_str()) {
             continue;
         }
+        rows.push(bare(program, jobs.div_ceil(FEWER))?);
         for way in [Way::QueueCold, Way::QueueWarm] {
             let jobs = match (program.name.as_str(), way) {
                 ("python", Way::QueueWarm) => jobs,
@@ -69,6 +72,29 @@ pub(crate) async fn measure(whole: &Whole, jobs: usize) -> anyhow::Result<Vec<Cp
     Ok(rows)
 }
 
+/// A bare start, for comparison: what it takes beside its starter.
+fn bare(program: &Program, starts: usize) -> anyhow::Result<Cpu> {
+    let before = command::children()?;
+    for _ in 0..starts {
+        spawn::bare(program)?;
+    }
+    let took = command::children()?.saturating_sub(before);
+    Ok(Cpu {
+        program: program.name.clone(),
+        way: Way::Bare,
+        jobs: starts,
+        ms: BTreeMap::from([("cell", took.as_secs_f64() * 1000.0 / starts as f64)]),
+    })
+}
+
+impl Cpu {
+    /// Of all that is ours: what others take of the machine is `other`.
+    pub(crate) fn sum_ms(&self) -> f64 {
+        let ours = self.ms.iter().filter(|(name, _)| **name != OTHER);
+        ours.map(|(_, ms)| ms).sum()
+    }
+}
+
 /// Ticks so far, by component.
 fn spent(whole: &Whole, way: Way) -> anyhow::Result<BTreeMap<&'static str, u64>> {
     let all = Table::read()?;
@@ -85,7 +111,7 @@ fn spent(whole: &Whole, way: Way) -> anyhow::Result<BTreeMap<&'static str, u64>>
     ]);
     let known: u64 = ticks.values().sum();
     let [busy, _] = host::ticks()?;
-    ticks.insert("other", busy.saturating_sub(known));
+    ticks.insert(OTHER, busy.saturating_sub(known));
     Ok(ticks)
 }
 

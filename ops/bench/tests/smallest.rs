@@ -59,7 +59,7 @@ fn a_session_measures_every_way_and_writes_every_file() {
         .iter()
         .filter(|goal| goal["what"].as_str().unwrap().contains("Node"));
     assert!(node.clone().count() == 2 && node.into_iter().all(|goal| goal["met"] == false));
-    assert_eq!(report["cpu"].as_array().unwrap().len(), 2);
+    assert_eq!(report["cpu"].as_array().unwrap().len(), 3);
     assert!(report["memory"]["job_kib"].as_f64().unwrap() > 0.0);
     let table = std::fs::read_to_string(out.path().join("session.md")).unwrap();
     assert!(table.contains("whole way, warm"), "{table}");

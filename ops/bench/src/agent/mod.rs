@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::jails::nsjail;
 use crate::program::Program;
 use crate::way::Way;
 
@@ -148,7 +149,13 @@ pub(crate) fn run(way: Way) -> anyhow::Result<ExitCode> {
     match way {
         Way::Cold | Way::Warm => cells::run(&outset, way == Way::Warm),
         Way::QueueCold | Way::QueueWarm => bail!("a runner is no agent"),
-        _ => serve(&mut spawn::Spawn::new(way, &outset)?).map(|()| ExitCode::SUCCESS),
+        _ => {
+            let served = spawn::Spawn::new(way, &outset).and_then(|mut starts| serve(&mut starts));
+            if way == Way::Nsjail {
+                nsjail::tidy();
+            }
+            served.map(|()| ExitCode::SUCCESS)
+        }
     }
 }
 

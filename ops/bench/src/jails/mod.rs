@@ -9,7 +9,7 @@ mod bubblewrap;
 mod crun;
 mod filter;
 mod minijail;
-mod nsjail;
+pub(crate) mod nsjail;
 
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,27 @@
 //! nsjail. Its filter is a text that it compiles at each start, and its cgroups want a group `NSJAIL` in each hierarchy of
 //! version 1.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{DEVICES, LINKS, MEMORY_BYTES, NOBODY, PROCESSES, Site, TMP_BYTES, filter, owned};
 
+/// The groups that its own are made in, where there are hierarchies of version 1.
+fn groups() -> impl Iterator<Item = PathBuf> {
+    let hierarchies = ["memory", "pids"].map(|name| Path::new("/sys/fs/cgroup").join(name));
+    let present = hierarchies.into_iter().filter(|group| group.is_dir());
+    present.map(|group| group.join("NSJAIL"))
+}
+
+/// Takes them away; one that another nsjail uses stays.
+pub(crate) fn tidy() {
+    for group in groups() {
+        std::fs::remove_dir(group).ok();
+    }
+}
+
 pub(super) fn words(site: &Site<'_>) -> anyhow::Result<Vec<String>> {
-    for controller in ["memory", "pids"] {
-        let group = Path::new("/sys/fs/cgroup").join(controller);
-        if group.is_dir() {
-            std::fs::create_dir_all(group.join("NSJAIL"))?;
-        }
+    for group in groups() {
+        std::fs::create_dir_all(group)?;
     }
     let calls: Vec<String> = site
         .calls

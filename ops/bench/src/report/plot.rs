@@ -5,6 +5,7 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use super::{Report, table};
+use crate::cpu::Cpu;
 use crate::way::WAYS;
 
 const SIZE: (u32, u32) = (760, 420);
@@ -21,6 +22,16 @@ const COLOURS: [RGBColor; 9] = [
     RGBColor(0x0b, 0x5c, 0xab),
     RGBColor(0x6d, 0xbf, 0x84),
     RGBColor(0x0d, 0x7d, 0x3c),
+];
+
+/// What is ours of a job's processor time.
+const COMPONENTS: [(&str, RGBColor); 6] = [
+    ("cell", COLOURS[6]),
+    ("warden", COLOURS[5]),
+    ("runner", COLOURS[8]),
+    ("broker", COLOURS[1]),
+    ("store", COLOURS[2]),
+    ("client", COLOURS[3]),
 ];
 
 /// Writes them to `folder`.
@@ -99,8 +110,7 @@ fn apart(mut labels: Vec<Label>, gap: f64) -> Vec<Label> {
 fn components(report: &Report, path: &Path) -> anyhow::Result<()> {
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
-    let sums = report.cpu.iter().map(|row| row.ms.values().sum::<f64>());
-    let most = sums.fold(0.1, f64::max);
+    let most = report.cpu.iter().map(Cpu::sum_ms).fold(0.1, f64::max);
     let rows = report.cpu.len() as f64;
     let mut chart = ChartBuilder::on(&area)
         .caption("processor time of a job, whole way, in ms", FONT)
@@ -114,28 +124,20 @@ fn components(report: &Report, path: &Path) -> anyhow::Result<()> {
         .draw()?;
     for (number, row) in report.cpu.iter().enumerate() {
         let (foot, mut from) = (number as f64 + 0.1, 0.0);
-        for (colour, ms) in row.ms.values().enumerate() {
+        for (name, colour) in COMPONENTS {
+            let ms = row.ms.get(name).copied().unwrap_or(0.0);
             let corners = [(from, foot), (from + ms, foot + 0.5)];
-            chart.draw_series([Rectangle::new(corners, component(colour).filled())])?;
+            chart.draw_series([Rectangle::new(corners, colour.filled())])?;
             from += ms;
         }
         let words = format!("{}, {}: {from:.2} ms", row.program, row.way.label());
         chart.draw_series([Text::new(words, (0.0, foot + 0.72), FONT)])?;
     }
-    let names = report.cpu.first().map(|row| row.ms.keys());
-    for (number, name) in names.into_iter().flatten().enumerate() {
-        let place = (
-            most * (0.55 + 0.14 * (number % 4) as f64),
-            rows + 0.5 - 0.2 * (number / 4) as f64,
-        );
-        let colour = component(number);
-        chart.draw_series([Text::new(*name, place, FONT.into_font().color(&colour))])?;
+    for (number, (name, colour)) in COMPONENTS.into_iter().enumerate() {
+        let place = (most * (0.62 + 0.08 * number as f64), rows + 0.4);
+        let font = FONT.into_font().color(&colour);
+        chart.draw_series([Text::new(name, place, font)])?;
     }
     area.present()?;
     Ok(())
-}
-
-/// The colour of a component.
-fn component(number: usize) -> RGBColor {
-    COLOURS.get(number + 1).copied().unwrap_or(BLACK)
 }

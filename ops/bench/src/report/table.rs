@@ -1,5 +1,6 @@
 //! The table of a session, in Markdown.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{Point, Report};
@@ -146,26 +147,26 @@ fn idle(report: &Report) -> anyhow::Result<String> {
 
 fn cpu(report: &Report) -> anyhow::Result<String> {
     let mut text = String::from("\n## Processor time of a job, whole way, in ms\n\n");
-    let Some(first) = report.cpu.first() else {
-        return Ok(text);
-    };
-    let names: Vec<&str> = first.ms.keys().copied().collect();
+    let names: BTreeSet<&str> = report
+        .cpu
+        .iter()
+        .flat_map(|row| row.ms.keys().copied())
+        .collect();
+    let columns: String = names.iter().map(|name| format!(" {name} |")).collect();
     writeln!(
         text,
-        "| | {} | sum |\n|---|{}---|",
-        names.join(" | "),
+        "| |{columns} sum without other |\n|---|{}---|",
         "---|".repeat(names.len())
     )?;
     for row in &report.cpu {
-        let each: Vec<String> = row.ms.values().map(|ms| format!("{ms:.2}")).collect();
-        let sum: f64 = row.ms.values().sum();
-        writeln!(
-            text,
-            "| `{}`, {} | {} | {sum:.2} |",
-            row.program,
-            row.way.label(),
-            each.join(" | ")
-        )?;
+        write!(text, "| `{}`, {} |", row.program, row.way.label())?;
+        for name in &names {
+            match row.ms.get(name) {
+                Some(ms) => write!(text, " {ms:.2} |")?,
+                None => text.push_str(" – |"),
+            }
+        }
+        writeln!(text, " {:.2} |", row.sum_ms())?;
     }
     Ok(text)
 }
