@@ -8,7 +8,6 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 
 use super::cell::nanos;
@@ -133,27 +132,21 @@ pub(super) fn parcel(
     };
     protocol::send(ours.as_fd(), &brief, &[]).map_err(|error| failed(enter::errno(error)))?;
     let library = again(library)?;
-    Ok(Parcel {
-        launch: Launch {
-            blueprint: offer.number,
-            limits: blueprint.ceilings,
-            argv: Vec::new(),
-            env: Vec::new(),
-            files: Vec::new(),
-            outputs: Vec::new(),
-            outputs_bytes: 0,
-            warm: false,
-        },
-        image: template::image(warm, &library).ok_or(failed(Errno::INVAL))?,
-        stdio: [again(&order)?, again(&order)?, order],
-        contents: rustix::fs::memfd_create(c"nothing", MemfdFlags::CLOEXEC).map_err(&failed)?,
-        contents_offset: 0,
-        outputs: None,
-        folders: Vec::new(),
-        own_program: false,
-        template: Some(Inside {
-            library,
-            pids: None,
-        }),
-    })
+    let launch = Launch {
+        blueprint: offer.number,
+        limits: blueprint.ceilings,
+        argv: Vec::new(),
+        env: Vec::new(),
+        files: Vec::new(),
+        outputs: Vec::new(),
+        outputs_bytes: 0,
+        warm: false,
+    };
+    let image = template::image(warm, &library).ok_or(failed(Errno::INVAL))?;
+    let stdio = [again(&order)?, again(&order)?, order];
+    let inside = Inside {
+        library,
+        pids: None,
+    };
+    Parcel::without_job(launch, image, stdio, inside)
 }

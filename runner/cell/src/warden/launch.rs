@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use crate::blueprint::Blueprint;
 use crate::enter::WORK;
 use crate::protocol::{LAUNCH_BYTES, Launch};
-use crate::report::Failure;
+use crate::report::{Failure, at};
 use crate::step::Step;
 use crate::sys::image::Image;
 
@@ -35,6 +35,29 @@ pub(super) struct Parcel {
     pub(super) own_program: bool,
     /// What an interpreter is given besides that is kept warm.
     pub(super) template: Option<Inside>,
+}
+
+impl Parcel {
+    /// That of an interpreter of ours, which has no job yet: no files, and nothing to give back.
+    pub(super) fn without_job(
+        launch: Launch,
+        image: Image,
+        stdio: [OwnedFd; 3],
+        inside: Inside,
+    ) -> Result<Parcel, Failure> {
+        let contents = rustix::fs::memfd_create(c"nothing", rustix::fs::MemfdFlags::CLOEXEC);
+        Ok(Parcel {
+            launch,
+            image,
+            stdio,
+            contents: contents.map_err(at(Step::Summon))?,
+            contents_offset: 0,
+            outputs: None,
+            folders: Vec::new(),
+            own_program: false,
+            template: Some(inside),
+        })
+    }
 }
 
 /// What an interpreter is given besides that is kept warm.

@@ -239,26 +239,14 @@ impl Template {
             .map_err(|error| failed(crate::enter::errno(error)))?;
         let library = library.try_clone().map_err(|_| failed(Errno::MFILE))?;
         let again = end.try_clone().map_err(|_| failed(Errno::MFILE))?;
-        let parcel = Parcel {
-            launch: launch(self.number, blueprint, warm),
-            image: image(warm, &library).ok_or(failed(Errno::INVAL))?,
-            stdio: [theirs, again, end],
-            contents: rustix::fs::memfd_create(c"nothing", rustix::fs::MemfdFlags::CLOEXEC)
-                .map_err(&failed)?,
-            contents_offset: 0,
-            outputs: None,
-            folders: Vec::new(),
-            own_program: false,
-            template: Some(Inside {
-                library,
-                pids: Some(
-                    self.nursery
-                        .pids
-                        .try_clone()
-                        .map_err(|_| failed(Errno::MFILE))?,
-                ),
-            }),
+        let pids = self.nursery.pids.try_clone();
+        let image = image(warm, &library).ok_or(failed(Errno::INVAL))?;
+        let inside = Inside {
+            library,
+            pids: Some(pids.map_err(|_| failed(Errno::MFILE))?),
         };
+        let launch = launch(self.number, blueprint, warm);
+        let parcel = Parcel::without_job(launch, image, [theirs, again, end], inside)?;
         let pending = Pending {
             ticket: 0,
             parcel,
