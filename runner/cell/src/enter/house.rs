@@ -112,7 +112,8 @@ impl<'a> Stage<'a, Nameless> {
     /// warden's work and shared; only what a job can soil is made here.
     fn furnish(self) -> Result<Stage<'a, Furnished>, Failure> {
         let mounts = at(Step::Mounts);
-        rustix::process::chdir(ROOT).map_err(&mounts)?;
+        let root = if self.entry.rooted { c"/" } else { ROOT };
+        rustix::process::chdir(root).map_err(&mounts)?;
         let workspace: BorrowedFd<'_> = borrow(self.entry.workspace);
         move_mount(
             workspace,
@@ -123,10 +124,9 @@ impl<'a> Stage<'a, Nameless> {
         )
         .map_err(&mounts)?;
         let env = self.entry.builds_env.then_some(ENV_FOLDER);
-        for (from, to) in FOLDERS.into_iter().chain(env) {
+        for (from, to) in env.into_iter().chain(FOLDERS) {
             mount_bind(from, to).map_err(&mounts)?;
         }
-        unmount(ATTIC, UnmountFlags::DETACH).map_err(&mounts)?;
         let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         let (flags, options, masked) = match self.entry.without.proc {
             false => (safe | MountFlags::RDONLY, c"hidepid=2", MASKED.as_slice()),
@@ -149,8 +149,10 @@ impl<'a> Stage<'a, Furnished> {
     /// stacked on the new one and detached at once (pivot_root(2), "pivot_root(".", ".")").
     fn move_in(self) -> Result<Stage<'a, Housed>, Failure> {
         let pivot = at(Step::Pivot);
-        pivot_root(c".", c".").map_err(|error| pivot(errno(error)))?;
-        unmount(c".", UnmountFlags::DETACH).map_err(&pivot)?;
+        if !self.entry.rooted {
+            pivot_root(c".", c".").map_err(|error| pivot(errno(error)))?;
+            unmount(c".", UnmountFlags::DETACH).map_err(&pivot)?;
+        }
         rustix::process::chdir(c"/").map_err(&pivot)?;
         Ok(self.next())
     }

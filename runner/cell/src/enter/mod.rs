@@ -37,16 +37,17 @@ use crate::report::Report;
 use crate::sys::image::Image;
 use crate::warm::Summons;
 
-/// The job's folders, at these places in the cell. Their tmpfs is attached here first.
-pub(crate) const ATTIC: &std::ffi::CStr = c".cell";
-/// Folders of the job's tmpfs and where each appears in the cell.
+/// Where the job's tmpfs is attached.
+pub(crate) const ATTIC: &std::ffi::CStr = c"tmp";
+/// Folders of the job's tmpfs and where each appears in the cell. The last covers the tmpfs's own root for good: to take
+/// that away again would have every processor told (`synchronize_rcu_expedited` in each umount(2)).
 pub(crate) const FOLDERS: [(&std::ffi::CStr, &std::ffi::CStr); 3] = [
-    (c".cell/work", c"work"),
-    (c".cell/tmp", c"tmp"),
-    (c".cell/shm", c"dev/shm"),
+    (c"tmp/work", c"work"),
+    (c"tmp/shm", c"dev/shm"),
+    (c"tmp/tmp", ATTIC),
 ];
 /// One more in cells that build a package environment.
-pub(crate) const ENV_FOLDER: (&std::ffi::CStr, &std::ffi::CStr) = (c".cell/env", c"env");
+pub(crate) const ENV_FOLDER: (&std::ffi::CStr, &std::ffi::CStr) = (c"tmp/env", c"env");
 /// A cell's root, in the mount namespace that was prepared for its blueprint.
 pub(crate) const ROOT: &std::ffi::CStr = c"/cell";
 /// The working folder, as the job sees it.
@@ -68,6 +69,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) workspace: RawFd,
     /// The slot's network namespace.
     pub(crate) network: RawFd,
+    /// Whether the cell's root is the root of the mount namespace that it is cloned from.
+    pub(crate) rooted: bool,
     pub(crate) identity: Identity,
     /// Which, soft, hard.
     pub(crate) rlimits: &'a [(nix::sys::resource::Resource, u64, u64)],

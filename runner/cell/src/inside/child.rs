@@ -9,6 +9,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use rustix::io::Errno;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use super::{Call, Ground, hot, raw};
 use crate::blueprint::{Network, Without};
@@ -116,6 +117,8 @@ fn jailed(ground: &Ground<'_>, call: &Call) -> Result<RawFd, Failure> {
     let report: SharedPage<Report> = SharedPage::new().map_err(at(Step::Summon))?;
     let way_in = WayIn::Tasks(raw(&call.tasks));
     let limits = rlimits::of(&setup.ceilings, setup.open_files, setup.cgroup);
+    // Each page that is copied by a process that has been on another processor has that one told.
+    let pinned = Pinned::here();
     let entry = Entry {
         report: &report,
         warden: -1,
@@ -128,6 +131,7 @@ fn jailed(ground: &Ground<'_>, call: &Call) -> Result<RawFd, Failure> {
         folders: &[],
         workspace: -1,
         network: -1,
+        rooted: true,
         identity: Identity::Host {
             init: call.job,
             job: call.job,
@@ -145,7 +149,10 @@ fn jailed(ground: &Ground<'_>, call: &Call) -> Result<RawFd, Failure> {
         summons: None,
         waits: true,
         summoned: true,
-        counted: &|| hot::touch(hot),
+        counted: &|| {
+            hot::touch(hot);
+            pinned.release();
+        },
         keep: &[],
     };
     jail(&entry)?;
@@ -159,5 +166,25 @@ fn present(line: BorrowedFd<'_>, listener: RawFd) -> Result<(), Errno> {
     match rustix::io::read(line, &mut [0u8; 1])? {
         1 => Ok(()),
         _ => Err(Errno::PIPE),
+    }
+}
+
+/// A process that stays on the processor that it is on.
+struct Pinned(Option<CpuSet>);
+
+impl Pinned {
+    /// From here on, if it can be had.
+    fn here() -> Pinned {
+        let all = sched_getaffinity(None).ok();
+        let mut one = CpuSet::new();
+        one.set(sched_getcpu());
+        Pinned(all.filter(|_| sched_setaffinity(None, &one).is_ok()))
+    }
+
+    /// No longer. What has been allowed before can't be refused now.
+    fn release(&self) {
+        if let Some(all) = &self.0 {
+            sched_setaffinity(None, all).unwrap_or_default();
+        }
     }
 }

@@ -139,7 +139,7 @@ fn rehearse(own: &CStr) -> Rehearsed {
             while rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())
                 .is_err_and(|error| error == rustix::io::Errno::INTR)
             {}
-            Rehearsed::Learned(hot)
+            Rehearsed::Learned(hot::keep_text(hot))
         }
         Err(_) => {
             python::after_fork_parent();

@@ -12,11 +12,12 @@ use nix::sys::signal::{SigSet, Signal as Number};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::mount::{MountFlags, mount};
 use rustix::process::{Signal, WaitOptions, wait};
 use serde::{Deserialize, Serialize};
 
 use super::power;
-use super::root::{Broken, assemble, attach, clone_tree, open_path};
+use super::root::{Broken, assemble, attach, clone_tree, leave_host, open_path};
 use crate::blueprint::{Blueprint, Without};
 use crate::cgroup::WayIn;
 use crate::enter::{self, Entry, Identity, ROOT};
@@ -96,13 +97,21 @@ fn furnish(site: &Site<'_>, users: &OwnedFd) -> Result<(Rooms, OwnedFd), Broken>
     let pids = own("/proc/self/ns/pid")?;
     let leave = |flags, what| unshare(flags).map_err(|error| broken(what, &error));
     leave(CloneFlags::CLONE_NEWNS, "leaving the host's mounts for")?;
-    assemble(site.blueprint, site.identities, true)?;
+    assemble(site.blueprint, site.identities, false)?;
+    // Linux lets a user namespace mount a new /proc only where an unmasked one is in sight; each cell's covers this one,
+    // which shows what is in the nursery and nothing else.
+    let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount(c"proc", root.join("proc"), c"proc", safe, None)
+        .map_err(|error| broken("mounting /proc in", &error))?;
     setns(users, CloneFlags::CLONE_NEWUSER)
         .map_err(|error| broken("entering the user namespace of", &error))?;
     // All mounts are locked in this copy, since another user namespace made them, and a locked one can't become the
     // root. A copy of it can, and its parts stay locked.
     leave(CloneFlags::CLONE_NEWNS, "copying the mounts of")?;
     attach(&clone_tree(&open_path(root)?, root, 0)?, root)?;
+    // Here and not by each cell: every one that is cloned has it for its root then.
+    std::env::set_current_dir(root).map_err(|error| broken("entering", &error))?;
+    leave_host(root)?;
     let mut networks = Vec::new();
     for _ in site.identities {
         leave(CloneFlags::CLONE_NEWNET, "making a network for")?;
@@ -184,6 +193,7 @@ fn bear(site: &Site<'_>, rooms: &Rooms, slot: u16, beside: &[OwnedFd]) -> Result
         folders: &[],
         workspace,
         network,
+        rooted: true,
         identity: *identity,
         rlimits: &[],
         way_in: &WayIn::None,

@@ -29,6 +29,9 @@ use crate::sys::page::SharedPage;
 
 /// Nothing is prepared in a slot for so long after that has failed there.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A slot that has had no job for so long may prepare for another kind than it had last. Under load it would take what
+/// is prepared away at once, for the next job of the kind that it has.
+const CALM: Duration = Duration::from_secs(1);
 /// A kind that nobody has asked for since then is kept at its profile's `min`.
 const RECENT: Duration = Duration::from_secs(60);
 /// A template without a `min` that nobody has asked for since then is ended.
@@ -143,6 +146,7 @@ impl Pool {
         };
         template.want(clock::now());
         slot.last = Some(number);
+        slot.used = clock::now();
         match &slot.standby {
             Some(standby) if standby.blueprint == number && standby.ready => {
                 match slot.order(pending) {
@@ -272,6 +276,7 @@ impl Pool {
                 continue;
             };
             let kept = slot.standby.as_ref().map(|standby| standby.blueprint);
+            let spare = self.is_spare(slot, slots, blueprints);
             let Some(number) = kept.or_else(|| self.choice(slot, slots, blueprints)) else {
                 continue;
             };
@@ -283,7 +288,7 @@ impl Pool {
                 continue;
             };
             if kept.is_some() {
-                if count > usize::from(most) || used > self.budget {
+                if count > usize::from(most) || used > self.budget || spare {
                     used -= slot.standby.as_ref().map_or(0, Standby::needs);
                     slot.discard();
                     slot.resting = clock::now() + nanos(PAUSE);
@@ -304,10 +309,26 @@ impl Pool {
         }
     }
 
-    /// A kind of which none waits: what the slot had last, or another. If there is one of each, then what it had last, or
-    /// any of which there are too few.
+    /// What to prepare in this slot. One that was used just now: what it had. Otherwise a kind of which none waits, what
+    /// the slot had last before others; or, if there is one of each, any of which there are too few.
     fn choice(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint]) -> Option<u16> {
-        let libraries = self.libraries.as_ref()?;
+        let short = self.short(slots, blueprints);
+        let last = slot.last.filter(|last| short.contains(last));
+        if last.is_some() && is_within(slot.used, CALM) {
+            return last;
+        }
+        let none = |number: &u16| count(slots, *number) == 0;
+        let lacking = last
+            .filter(none)
+            .or_else(|| short.iter().copied().find(none));
+        lacking.or(last).or(short.first().copied())
+    }
+
+    /// Kinds of which fewer wait than may.
+    fn short(&self, slots: &[Slot], blueprints: &[Blueprint]) -> Vec<u16> {
+        let Some(libraries) = self.libraries.as_ref() else {
+            return Vec::new();
+        };
         let is_short = |source: &&Source| {
             let blueprint = blueprints.get(usize::from(source.number()));
             blueprint.is_some_and(|blueprint| {
@@ -316,18 +337,16 @@ impl Pool {
                         < usize::from(self.most(source.number(), blueprint))
             })
         };
-        let short: Vec<u16> = self
-            .templates
-            .iter()
-            .filter(is_short)
-            .map(Source::number)
-            .collect();
-        let none = |number: &u16| count(slots, *number) == 0;
-        let last = slot.last.filter(|last| short.contains(last));
-        let lacking = last
-            .filter(none)
-            .or_else(|| short.iter().copied().find(none));
-        lacking.or(last).or(short.first().copied())
+        let short = self.templates.iter().filter(is_short);
+        short.map(Source::number).collect()
+    }
+
+    /// Whether the slot's waiting cell has a twin while none of another kind waits.
+    fn is_spare(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint]) -> bool {
+        let standby = slot.standby.as_ref();
+        let has_twin = standby.is_some_and(|one| count(slots, one.blueprint) > 1);
+        let lacks = |number: &u16| count(slots, *number) == 0;
+        has_twin && !is_within(slot.used, CALM) && self.short(slots, blueprints).iter().any(lacks)
     }
 
     /// Bytes that templates use.

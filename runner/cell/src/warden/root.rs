@@ -26,7 +26,7 @@ use crate::sys::mount;
 /// Folders that every host has; one of them is hidden beneath the tmpfs that becomes the new root.
 const PLACES: [&str; 3] = ["/tmp", "/mnt", "/run"];
 /// Folders of every root that are mount points or hold them.
-const FOLDERS: [&str; 7] = [".cell", "work", "tmp", "proc", "dev", "dev/shm", "etc"];
+const FOLDERS: [&str; 6] = ["work", "tmp", "proc", "dev", "dev/shm", "etc"];
 /// The devices of a cell; each a bind of the host's.
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 const DEVICE_LINKS: [(&str, &str); 4] = [
@@ -350,7 +350,7 @@ fn seal(root: &Path) -> Result<(), Broken> {
         .map_err(broken("making read-only", root))
 }
 
-fn leave_host(place: &Path) -> Result<(), Broken> {
+pub(super) fn leave_host(place: &Path) -> Result<(), Broken> {
     nix::unistd::pivot_root(".", ".").map_err(broken("changing the root to", place))?;
     unmount(c".", UnmountFlags::DETACH).map_err(broken("detaching the host's tree from", place))?;
     std::env::set_current_dir("/").map_err(broken("entering", Path::new("/")))

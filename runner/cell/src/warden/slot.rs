@@ -51,6 +51,8 @@ pub(super) struct Slot {
     pub(super) pending: Option<Pending>,
     /// The kind of cell that it had last of those that can be had warm.
     pub(super) last: Option<u16>,
+    /// When that was.
+    pub(super) used: u64,
     /// Until when nothing is prepared here, since that has failed.
     pub(super) resting: u64,
     /// Why the job that is pending got its order from a template in vain.
@@ -85,6 +87,7 @@ impl Slot {
             standby: None,
             pending: None,
             last: None,
+            used: 0,
             resting: 0,
             lost: None,
         }

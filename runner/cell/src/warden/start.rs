@@ -128,6 +128,7 @@ impl Slot {
             folders: &parcel.folders,
             workspace: workspace.as_raw_fd(),
             network: network.as_raw_fd(),
+            rooted: false,
             reaches: blueprint.network,
             identity,
             rlimits: &rlimits,
