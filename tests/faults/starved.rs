@@ -4,9 +4,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use glovebox_schemas::job::Job;
 use glovebox_schemas::names::runner_key;
 use glovebox_schemas::result::Status;
 use glovebox_tests::fleet::{eventually, gate};
+use glovebox_tests::policies::{POLICIES, Policies};
 use glovebox_tests::processes::Process;
 use glovebox_tests::relay::{Door, Relay};
 use glovebox_tests::{Fleet, How, Pen, Runner, Services};
@@ -14,31 +16,34 @@ use glovebox_tests::{Fleet, How, Pen, Runner, Services};
 use crate::common::brief;
 
 /// Starves one runner while another one is busy: it says that it is not well, and its job is done by the other.
-async fn starved(starve: impl FnOnce(&Runner, &Pen)) {
+async fn starved(more: &[&str], starve: impl FnOnce(&Runner, &Pen)) {
     let fleet = Fleet::new().await.unwrap();
     let other = fleet.runner(1).await.unwrap();
     let busy = gate();
     fleet.client.submit(&busy).await.unwrap();
     fleet.started(&busy.id, 1).await.unwrap();
     let pen = Pen::new();
+    let arguments = [&["--slots", "1"], more].concat();
     let how = How {
         pen: Some(&pen),
-        arguments: &["--slots", "1"],
+        arguments: &arguments,
         ..How::default()
     };
     let poor = Runner::start(&fleet.services, how).unwrap();
     poor.says("consuming").await.unwrap();
     starve(&poor, &pen);
 
-    let job = brief();
-    fleet.client.submit(&job).await.unwrap();
     let key = runner_key(&poor.name);
+    let mut job = brief();
+    fleet.client.submit(&job).await.unwrap();
     eventually("it is unhealthy", async || {
-        Ok(fleet
-            .hash(&key)
-            .await?
-            .get("state")
-            .is_some_and(|state| state == "unhealthy"))
+        // What was ready before needs nothing more, and is used up first.
+        if fleet.stored(&job.id).await?.is_some() {
+            job = brief();
+            fleet.client.submit(&job).await?;
+        }
+        let state = fleet.hash(&key).await?;
+        Ok(state.get("state").is_some_and(|state| state == "unhealthy"))
     })
     .await
     .unwrap();
@@ -87,17 +92,52 @@ fn no_descriptors(process: Process, more: usize) {
 
 #[tokio::test]
 async fn without_processes_it_is_unhealthy_and_its_job_goes_elsewhere() {
-    starved(|_, pen| pen.close()).await;
+    starved(&[], |_, pen| pen.close()).await;
 }
 
 #[tokio::test]
 async fn a_worker_without_descriptors_is_unhealthy_and_its_job_goes_elsewhere() {
-    starved(|runner, _| no_descriptors(runner.worker().unwrap(), 0)).await;
+    starved(&[], |runner, _| no_descriptors(runner.worker().unwrap(), 0)).await;
 }
 
 #[tokio::test]
 async fn a_warden_without_descriptors_is_unhealthy_and_its_job_goes_elsewhere() {
-    starved(|runner, _| no_descriptors(runner.warden().unwrap(), 6)).await;
+    let cold = &["--warm-memory", "0"];
+    starved(cold, |runner, _| {
+        no_descriptors(runner.warden().unwrap(), 6)
+    })
+    .await;
+}
+
+/// What it keeps warm has the last of them, and does not need them as much as the job.
+#[tokio::test]
+async fn a_job_gets_the_processes_of_what_waits() {
+    let fleet = Fleet::new().await.unwrap();
+    let pen = Pen::new();
+    // So each that waits is of two processes: of Python.
+    let policies = Policies::changed("nodejs", &[("mode = \"ahead\"", "mode = \"off\"")]);
+    let how = How {
+        pen: Some(&pen),
+        arguments: &["--slots", "2"],
+        variables: &[(POLICIES, policies.path())],
+        ..How::default()
+    };
+    let runner = Runner::start(&fleet.services, how).unwrap();
+    runner.says("consuming").await.unwrap();
+    fleet.run(&brief()).await.unwrap();
+    eventually("both slots have one that waits", async || {
+        Ok(runner.warden()?.called("glovebox-ready")?.len() == 2)
+    })
+    .await
+    .unwrap();
+    // One has to end before the other's place is there.
+    pen.fill(2);
+    let mut job = Job::new("bash");
+    job.code = Some("echo there".to_owned());
+    let result = fleet.run(&job).await.unwrap();
+    assert_eq!((result.stdout.as_str(), result.attempt), ("there\n", 1));
+    drop(runner);
+    assert_eq!(pen.leftovers(), Vec::<String>::new());
 }
 
 /// The folder of its spool takes a few results, its host's disk no more.

@@ -63,12 +63,29 @@ impl Pen {
         command
     }
 
-    /// From now on no process or thread in it can start another.
+    /// From now on no process or thread in it can start another, however many end.
     pub fn close(&self) {
+        self.limit("0");
+    }
+
+    /// From now on a process or thread in it can start another only when more than so many have ended.
+    pub fn fill(&self, over: u32) {
+        let now = fs::read_to_string(self.counting().join("pids.current"));
+        let now: u32 = now
+            .expect("it is counted")
+            .trim()
+            .parse()
+            .expect("a number");
+        self.limit(&(now - over).to_string());
+    }
+
+    fn limit(&self, processes: &str) {
+        fs::write(self.counting().join("pids.max"), processes).expect("the group is ours");
+    }
+
+    fn counting(&self) -> &Path {
         let own = |group: &&PathBuf| group.join("pids.max").exists();
-        let group = self.groups.iter().find(own).expect("a group of processes");
-        let now = fs::read_to_string(group.join("pids.current")).expect("it is counted");
-        fs::write(group.join("pids.max"), now.trim()).expect("the group is ours");
+        self.groups.iter().find(own).expect("a group of processes")
     }
 
     /// All processes in it, however deep.

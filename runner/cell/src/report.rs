@@ -29,12 +29,32 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Whether the host had none left of something that it has only so much of, and has again when others end.
+    pub(crate) fn is_shortage(&self) -> bool {
+        use Errno as E;
+        matches!(
+            self.errno,
+            E::MFILE | E::NFILE | E::NOMEM | E::AGAIN | E::NOSPC
+        )
+    }
+
     /// As the runner is told of it.
     pub(crate) fn event(self, ticket: u64) -> Event {
         Event::Failed {
             ticket,
             step: self.step,
             errno: self.errno.raw_os_error(),
+        }
+    }
+
+    /// The reverse of [`Failure::event`].
+    pub(crate) fn told_by(event: &Event) -> Option<Failure> {
+        match event {
+            Event::Failed { step, errno, .. } => Some(Failure {
+                step: *step,
+                errno: Errno::from_raw_os_error(*errno),
+            }),
+            _ => None,
         }
     }
 }

@@ -84,7 +84,8 @@ impl Parcel {
         blueprints: &[Blueprint],
     ) -> Result<Parcel, Failure> {
         let mut descriptors = descriptors.into_iter();
-        let mut next = || descriptors.next().ok_or_else(malformed);
+        // The kernel leaves out those that this process has no room for (unix(7)).
+        let mut next = || descriptors.next().ok_or(at(Step::Check)(Errno::MFILE));
         let stdio = [next()?, next()?, next()?];
         let contents = File::from(next()?);
         let outputs = descriptors.next();

@@ -243,6 +243,11 @@ impl Warden {
             events.extend(slot.turn(look));
             events.extend(self.pool.turn_slot(slot, &self.blueprints, &self.host));
         }
+        // The job comes again, here or elsewhere, and is to find room.
+        let is_short = |event: &Event| Failure::told_by(event).is_some_and(|one| one.is_shortage());
+        if events.iter().any(is_short) {
+            pool::give_up(&mut self.slots);
+        }
         events
     }
 
@@ -295,12 +300,10 @@ impl Warden {
             ))) => match self.launch(socket, slot, ticket, launch_bytes, descriptors) {
                 Ok(()) => true,
                 Err(failure) => {
-                    let event = Event::Failed {
-                        ticket,
-                        step: failure.step,
-                        errno: failure.errno.raw_os_error(),
-                    };
-                    protocol::send(socket.as_fd(), &event, &[]).is_ok()
+                    if failure.is_shortage() {
+                        pool::give_up(&mut self.slots);
+                    }
+                    protocol::send(socket.as_fd(), &failure.event(ticket), &[]).is_ok()
                 }
             },
             Ok(Some((
@@ -357,7 +360,14 @@ impl Warden {
             launched,
             killed: None,
         };
-        self.pool.launch(slot, pending, blueprint, &self.host)
+        let launched = match self.pool.launch(slot, pending, blueprint, &self.host) {
+            Err((failure, pending)) if failure.is_shortage() && pool::give_up(&mut self.slots) => {
+                let slot = self.slots.get_mut(place).ok_or_else(launch::malformed)?;
+                slot.launch(*pending, blueprint, &self.host)
+            }
+            launched => launched,
+        };
+        launched.map_err(|(failure, _)| failure)
     }
 }
 

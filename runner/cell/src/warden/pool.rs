@@ -17,12 +17,13 @@ use super::power::Power;
 use super::slot::{Host, Pending, Slot};
 use super::source::{Libraries, Source};
 use super::standby::Standby;
+use super::start::Refused;
 use super::template::Template;
 use super::{WardenConfig, WarmLibraries};
 use crate::blueprint::{Blueprint, Network, Warm, WarmMode};
 use crate::enter::Identity;
 use crate::protocol::{Event, Launch};
-use crate::report::{Failure, Report, at};
+use crate::report::{Report, at};
 use crate::step::Step;
 use crate::sys::clock;
 use crate::sys::page::SharedPage;
@@ -125,9 +126,9 @@ impl Pool {
         pending: Pending,
         blueprint: &Blueprint,
         host: &Host,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Refused> {
         if slot.cell.is_some() || slot.pending.is_some() {
-            return Err(at(Step::Check)(Errno::BUSY));
+            return Err((at(Step::Check)(Errno::BUSY), Box::new(pending)));
         }
         let number = pending.parcel.launch.blueprint;
         let parcel = &pending.parcel;
@@ -236,7 +237,7 @@ impl Pool {
         if let Some(reason) = killed {
             slot.kill(ticket, reason);
         }
-        started.err().map(|failure| failure.event(ticket))
+        started.err().map(|(failure, _)| failure.event(ticket))
     }
 
     /// Looks at the templates, and starts those that are to be there.
@@ -393,6 +394,18 @@ pub(super) fn better(slots: &[Slot], place: usize, launch: &Launch) -> Option<us
         return None;
     }
     slots.iter().position(is_ready)
+}
+
+/// Ends whatever waits for a job, since its descriptors, processes and memory may be what a job lacks. Whether there was any.
+pub(super) fn give_up(slots: &mut [Slot]) -> bool {
+    let mut any = false;
+    let waits = |slot: &&mut Slot| slot.standby.is_some() && slot.pending.is_none();
+    for slot in slots.iter_mut().filter(waits) {
+        slot.discard();
+        slot.resting = clock::now() + nanos(PAUSE);
+        any = true;
+    }
+    any
 }
 
 fn find<'a, 'b>(

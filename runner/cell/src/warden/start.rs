@@ -22,24 +22,72 @@ use crate::step::Step;
 use crate::sys::fds;
 use crate::sys::fork::{Forked, exit_now, fork};
 
+/// Why a job has no cell, and the job.
+pub(super) type Refused = (Failure, Box<Pending>);
+
+/// What a cell is made of, that runs.
+struct Built {
+    identity: Identity,
+    pidfd: OwnedFd,
+    workspace: OwnedFd,
+}
+
+impl Built {
+    /// With the job that is in it.
+    fn with(self, pending: Pending) -> Cell {
+        let Parcel {
+            launch,
+            outputs,
+            own_program,
+            ..
+        } = pending.parcel;
+        Cell {
+            ticket: pending.ticket,
+            identity: self.identity,
+            pidfd: self.pidfd,
+            workspace: self.workspace,
+            limits: launch.limits,
+            launched: pending.launched,
+            own_program,
+            line: None,
+            warm: false,
+            begun: true,
+            killed: None,
+            disk_full: false,
+            outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
+            spare: None,
+            collecting: None,
+        }
+    }
+}
+
 impl Slot {
-    /// Starts a cell.
+    /// Starts a cell; gives the job back if that fails.
     pub(super) fn launch(
         &mut self,
         pending: Pending,
         blueprint: &Blueprint,
         host: &Host,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Refused> {
+        match self.build(&pending.parcel, blueprint, host) {
+            Ok(built) => {
+                self.cell = Some(built.with(pending));
+                Ok(())
+            }
+            Err(failure) => Err((failure, Box::new(pending))),
+        }
+    }
+
+    fn build(
+        &mut self,
+        parcel: &Parcel,
+        blueprint: &Blueprint,
+        host: &Host,
+    ) -> Result<Built, Failure> {
         if self.cell.is_some() {
             return Err(at(Step::Check)(Errno::BUSY));
         }
         self.discard();
-        let Pending {
-            ticket,
-            parcel,
-            launched,
-            ..
-        } = pending;
         let limits = parcel.launch.limits;
         self.report.reset();
         self.group
@@ -52,31 +100,12 @@ impl Slot {
         let workspace =
             workspace::make(&limits, blueprint, identity).map_err(at(Step::Workspace))?;
         lend_stdio(&parcel.stdio, identity).map_err(at(Step::Stdio))?;
-        let pidfd = self.clone_cell(&parcel, blueprint, host, &workspace, identity)?;
-        let Parcel {
-            launch,
-            outputs,
-            own_program,
-            ..
-        } = parcel;
-        self.cell = Some(Cell {
-            ticket,
+        let pidfd = self.clone_cell(parcel, blueprint, host, &workspace, identity)?;
+        Ok(Built {
             identity,
             pidfd,
             workspace,
-            limits,
-            launched,
-            own_program,
-            line: None,
-            warm: false,
-            begun: true,
-            killed: None,
-            disk_full: false,
-            outputs: outputs.map(|pipe| (launch.outputs, launch.outputs_bytes, pipe)),
-            spare: None,
-            collecting: None,
-        });
-        Ok(())
+        })
     }
 
     pub(super) fn clone_cell(

@@ -254,7 +254,8 @@ impl Template {
             killed: None,
         };
         self.slot
-            .launch(pending, &confined(blueprint, warm), host)?;
+            .launch(pending, &confined(blueprint, warm), host)
+            .map_err(|(failure, _)| failure)?;
         Ok(Lines {
             control: ours,
             _output: output,
