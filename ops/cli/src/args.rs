@@ -130,9 +130,9 @@ pub(crate) struct RunnerArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     pub(crate) spool_disk: u64,
     /// How many bytes interpreters that are kept warm may use, those that wait for a job included; 0 starts every job's
-    /// anew
-    #[arg(long, value_name = "BYTES", default_value_t = 0)]
-    pub(crate) warm_memory: u64,
+    /// anew. If absent 512 MiB, but no more than a quarter of the memory that is available at the start
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) warm_memory: Option<u64>,
     /// How many replicas of Redis must have a result before its job is acknowledged
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) replicas: u32,

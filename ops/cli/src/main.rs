@@ -17,6 +17,7 @@ mod runners;
 mod schemas;
 mod state;
 mod version;
+mod warm;
 
 use std::process::ExitCode;
 

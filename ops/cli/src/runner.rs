@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use glovebox_cell::{WarmConfig, supervise, worker_id};
+use glovebox_cell::{supervise, worker_id};
 use glovebox_runner::{
     Durability, RunnerConfig, RunnerError, SpoolConfig, Stopped, Wanted, claim_spool, run as work,
 };
@@ -14,7 +14,7 @@ use glovebox_schemas::names::{is_lane, is_runner_name};
 use crate::args::RunnerArgs;
 use crate::queue::{amqp_url, redis_url, trust_authorities};
 use crate::report::{HOST, LEFT, SERVICE, USAGE, fail, note};
-use crate::{folders, isolation};
+use crate::{folders, isolation, warm};
 
 /// Runs the command.
 pub(crate) fn run(args: RunnerArgs) -> ExitCode {
@@ -39,11 +39,7 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     let catalog = isolation::catalog()?;
     let (languages, mut warden) =
         isolation::warden(catalog, &Wanted::Everything, slots, &args.isolation)?;
-    warden.warm = WarmConfig {
-        libraries: Some(glovebox_inside::LIBRARIES)
-            .filter(|libraries| args.warm_memory > 0 && !libraries.fork.is_empty()),
-        memory: args.warm_memory,
-    };
+    warden.warm = warm::config(args.warm_memory);
     let name = args.name.clone().unwrap_or_else(default_name);
     let Some(base) = args.spool.clone().or_else(folders::spool) else {
         note("there is no folder for the spool: give one with --spool");

@@ -29,6 +29,7 @@ mod warden;
 mod warm;
 
 pub use blueprint::{Blueprint, Filter, Limits, Refusal, Warm, WarmMode, Without};
+pub use cgroup::available_memory;
 pub use evidence::{Call, Ending, Evidence, KillReason, RefusedCall, Usage};
 pub use host::{Layer, LayerState, probe};
 pub use protocol::{Event, FileSpec, Launch, Request};

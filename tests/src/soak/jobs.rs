@@ -23,8 +23,12 @@ for _ in range(int(TIMES)):
     door.close()
     time.sleep(0.15)
 ";
-/// Where it is said in a process's command line which job it is.
-const WAITS: &str = "import time\ntime.sleep(50)";
+/// Takes the job's id for its process's name (prctl(2), `PR_SET_NAME`), by which it is found: the command line of one
+/// that was kept warm is that of its template.
+const WAITS: &str = "
+import ctypes, sys, time
+ctypes.CDLL(None).prctl(15, sys.argv[1].encode())
+time.sleep(50)";
 
 /// A job of a soak. `seconds` is how long most of them work.
 pub(super) fn job(id: JobId, manner: Manner, seconds: f64, site: &Site) -> Job {

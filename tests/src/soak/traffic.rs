@@ -128,16 +128,13 @@ async fn insist(client: &Client, job: &Job) {
     }
 }
 
-/// The processes that have one of these ids as an argument.
+/// The processes that have one of these ids as their name.
 fn processes_of(ids: &[JobId]) -> Vec<Process> {
-    let is_one = |argument: &[u8]| ids.iter().any(|id| id.as_str().as_bytes() == argument);
+    let is_one = |name: &str| ids.iter().any(|id| id.as_str() == name);
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid: &i32| {
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.split(|byte| *byte == 0).any(is_one)
-        })
         .map(Process)
+        .filter(|process| process.name().is_ok_and(|name| is_one(&name)))
         .collect()
 }
 

@@ -70,6 +70,29 @@ pub(crate) fn locate() -> Found {
     }
 }
 
+/// The groups that may limit this process's memory: its own and those around it, as far as they can be seen.
+pub(super) fn memory_groups() -> std::io::Result<Vec<PathBuf>> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let memberships = fs::read_to_string("/proc/self/cgroup")?;
+    Ok(memory_groups_in(&mounts, &memberships))
+}
+
+fn memory_groups_in(mountinfo: &str, memberships: &str) -> Vec<PathBuf> {
+    let mounts = Mounts::parse(mountinfo);
+    let (mount, controller) = match mounts.v1.get("memory") {
+        Some(mount) => (Some(mount), "memory"),
+        None => (mounts.v2.as_ref(), ""),
+    };
+    let Some((mount, path)) = mount.zip(membership(memberships, controller)) else {
+        return Vec::new();
+    };
+    let own = mount.folder(&path);
+    let around = own
+        .ancestors()
+        .take_while(|group| group.starts_with(&mount.point));
+    around.map(Path::to_owned).collect()
+}
+
 fn locate_in(mountinfo: &str, memberships: &str) -> Found {
     let mounts = Mounts::parse(mountinfo);
     let v1 = |name: &str| mounts.v1_folder(name, memberships);
@@ -314,6 +337,25 @@ mod tests {
         assert_eq!(highest(11, &[11, 12], parents), 11);
         assert!(descends(21, 10, parents) && descends(10, 10, parents));
         assert!(!descends(30, 10, parents) && !descends(1, 10, parents));
+    }
+
+    #[test]
+    fn the_groups_around_this_process_are_known() {
+        let v1 = "30 20 0:26 / /c/memory rw - cgroup cgroup rw,memory\n31 20 0:27 / /c/unified rw - cgroup2 none rw\n";
+        let groups = |mounts, memberships| {
+            let groups = memory_groups_in(mounts, memberships);
+            groups
+                .iter()
+                .map(|group| group.display().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            groups(v1, "4:memory:/a/b\n0::/x\n"),
+            ["/c/memory/a/b", "/c/memory/a", "/c/memory"]
+        );
+        let v2 = "31 20 0:27 / /c rw - cgroup2 none rw\n";
+        assert_eq!(groups(v2, "0::/a\n"), ["/c/a", "/c"]);
+        assert_eq!(groups("", "0::/a\n"), [""; 0]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! looked at once, in [`locate`]. Must never move a process by its pid: that takes 7 to 12 ms at
 //! realistic gaps. A job enters by itself (v1) or is born inside (v2).
 
+mod available;
 mod folder;
 mod locate;
 mod sweep;
@@ -17,6 +18,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use available::available_memory;
 use folder::Folder;
 pub(crate) use locate::{Found, locate};
 pub(crate) use sweep::sweep_stale;
