@@ -6,6 +6,7 @@
 //! runs one. It must never end with neither mark nor result, nor with a result
 //! over another.
 
+use std::slice;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -108,16 +109,20 @@ impl Client {
             sent_ms: now_ms(),
             is_first: false,
             may_have_arrived: false,
+            verdict: None,
         };
+        let published = self.publisher.publish(slice::from_mut(&mut message));
+        if let Ok(Err(error)) = timeout(TELL_WITHIN, published).await {
+            return Err(ClientError::Broker(error));
+        }
         let id = id.clone();
-        match timeout(TELL_WITHIN, self.publisher.publish(&mut message)).await {
-            Ok(Ok(Verdict::Stored | Verdict::Unroutable)) => Ok(()),
-            Ok(Ok(Verdict::Blocked)) => Err(ClientError::Blocked { id }),
-            Ok(Ok(Verdict::Refused | Verdict::Unconfirmed)) | Err(_) => {
+        match message.verdict {
+            Some(Verdict::Stored | Verdict::Unroutable) => Ok(()),
+            Some(Verdict::Blocked) => Err(ClientError::Blocked { id }),
+            Some(Verdict::Refused | Verdict::Unconfirmed) | None => {
                 let seconds = TELL_WITHIN.min(self.publisher.confirm_within).as_secs();
                 Err(ClientError::Unconfirmed { id, seconds })
             }
-            Ok(Err(error)) => Err(ClientError::Broker(error)),
         }
     }
 }

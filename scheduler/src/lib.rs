@@ -7,6 +7,7 @@
 //! a lane; a lane that no runner has ever served is an error, not a place where
 //! jobs disappear.
 
+mod answers;
 mod attempt;
 mod cancel;
 mod client;

@@ -3,18 +3,20 @@
 //! The connection is for publishing only. It must never consume: under the
 //! broker's memory alarm a publishing connection is held up whole.
 //!
-//! Each channel carries one message at a time. lapin gives a message that came
-//! back to the confirm that arrives next, whosever it is; with one message in
-//! flight there is no other.
+//! Each channel carries the messages of one batch at a time. lapin gives a message that came back to the confirm that
+//! arrives next, whosever it is; so what came back is known by its id, once the whole batch has been answered.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use glovebox_broker::{BrokerError, connect_amqp, declare};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::answers::judge;
 use crate::message::Message;
 use crate::publisher::Verdict;
 
@@ -58,47 +60,59 @@ impl Link {
         self.connection.status().connected()
     }
 
-    /// Publishes and waits for the verdict, however long it takes, unless the
-    /// broker says that it takes nothing.
-    pub(crate) async fn publish(&self, message: &mut Message<'_>) -> lapin::Result<Verdict> {
-        tokio::select! {
+    /// Publishes the messages that have no verdict yet and waits for one on each, until `deadline`, or until the broker
+    /// says that it takes nothing. With an error, what has none is to be published on another connection.
+    pub(crate) async fn publish(
+        &self,
+        messages: &mut [Message<'_>],
+        deadline: Instant,
+    ) -> lapin::Result<()> {
+        let waiting = messages.iter_mut().filter(|one| one.verdict.is_none());
+        let mut waiting: Vec<_> = waiting.collect();
+        let mut answers: Vec<Option<Confirmation>> = waiting.iter().map(|_| None).collect();
+        let given_up = tokio::select! {
             biased;
-            verdict = self.publish_patiently(message) => verdict,
-            () = self.blocked() => Ok(Verdict::Blocked),
+            outcome = self.publish_patiently(&mut waiting, &mut answers) => outcome.map(|()| None),
+            () = sleep_until(deadline) => Ok(Some(Verdict::Unconfirmed)),
+            () = self.blocked() => Ok(Some(Verdict::Blocked)),
+        };
+        judge(waiting, &answers);
+        if let Some(verdict) = given_up? {
+            let unanswered = messages.iter_mut().filter(|one| one.verdict.is_none());
+            unanswered.for_each(|one| one.verdict = Some(verdict));
         }
+        Ok(())
     }
 
     /// When this is not finished its channel is dropped with whatever is in flight on it.
-    async fn publish_patiently(&self, message: &mut Message<'_>) -> lapin::Result<Verdict> {
+    async fn publish_patiently(
+        &self,
+        messages: &mut [&mut Message<'_>],
+        answers: &mut [Option<Confirmation>],
+    ) -> lapin::Result<()> {
         // lapin would send it when the alarm is over, long after it was given up.
         while self.is_blocked() {
             sleep(LOOK_EVERY).await;
         }
         let channel = self.channel().await?;
-        let options = BasicPublishOptions {
-            mandatory: message.mandatory,
-            ..BasicPublishOptions::default()
-        };
-        let properties = message.properties();
-        message.may_have_arrived = true;
-        let verdict = channel
-            .basic_publish(
-                message.exchange.into(),
-                message.routing_key.into(),
-                options,
-                message.body,
-                properties,
-            )
-            .await?
-            .await?;
-        self.idle().push(channel);
-        Ok(match verdict {
-            Confirmation::Ack(None) => Verdict::Stored,
-            Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => Verdict::Unroutable,
-            Confirmation::Nack(None) => Verdict::Refused,
-            // Only on a channel without confirms: then nothing is known.
-            Confirmation::NotRequested => Verdict::Unconfirmed,
-        })
+        // Sent in this order: each when it is first polled.
+        let mut in_flight: FuturesUnordered<_> = messages
+            .iter_mut()
+            .zip(answers)
+            .map(|(message, answer)| async {
+                *answer = Some(send(&channel, message).await?);
+                Ok(())
+            })
+            .collect();
+        let mut outcome = Ok(());
+        while let Some(sent) = in_flight.next().await {
+            outcome = outcome.and(sent);
+        }
+        drop(in_flight);
+        if outcome.is_ok() {
+            self.idle().push(channel);
+        }
+        outcome
     }
 
     /// Returns once the broker has taken nothing for a while: it has an alarm,
@@ -132,4 +146,16 @@ impl Link {
     fn idle(&self) -> MutexGuard<'_, Vec<Channel>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn send(channel: &Channel, message: &mut Message<'_>) -> lapin::Result<Confirmation> {
+    let options = BasicPublishOptions {
+        mandatory: message.mandatory,
+        ..BasicPublishOptions::default()
+    };
+    let properties = message.properties();
+    message.may_have_arrived = true;
+    let (exchange, key) = (message.exchange.into(), message.routing_key.into());
+    let sending = channel.basic_publish(exchange, key, options, message.body, properties);
+    sending.await?.await
 }

@@ -7,11 +7,10 @@ use std::sync::LazyLock;
 
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::names::{STATE_TTL_SECONDS, cancel_key, result_key, state_key};
-use redis::Script;
+use redis::{Script, ScriptInvocation};
 
 use crate::client::Client;
 use crate::error::ClientError;
-use crate::store::Doing;
 
 /// An id is `new` if nothing at all is known of it, not even that it was cancelled ahead.
 static MARK: LazyLock<Script> = LazyLock::new(|| {
@@ -52,35 +51,58 @@ pub(crate) enum Known {
 }
 
 impl Client {
-    /// Says that a job is queued, unless something is said of it already: an id
+    /// Says that jobs are queued, unless something is said of one already: an id
     /// sent twice may be running.
-    pub(crate) async fn mark_queued(&self, job: &Job, now_ms: u64) -> Result<Known, ClientError> {
-        // For whoever cancels it: the result says what the job said.
-        let metadata = match job.metadata.is_empty() {
-            true => String::new(),
-            false => serde_json::to_string(&job.metadata).unwrap_or_default(),
-        };
-        let mut mark = MARK.prepare_invoke();
-        mark.key(result_key(&job.id))
-            .key(state_key(&job.id))
-            .key(cancel_key(&job.id))
-            .arg(now_ms)
-            .arg(STATE_TTL_SECONDS)
-            .arg(metadata);
-        let doing = Doing::of(&job.id, "writing the state");
-        let known: String = self.store.run(doing, &mark).await?;
-        Ok(match known.as_str() {
+    pub(crate) async fn mark_queued(
+        &self,
+        jobs: &[&Job],
+        now_ms: u64,
+    ) -> Vec<Result<Known, ClientError>> {
+        let marks: Vec<_> = jobs
+            .iter()
+            .map(|job| (&job.id, mark(job, now_ms)))
+            .collect();
+        let ran = self.store.run_each("writing the state", &MARK, &marks);
+        let known = |word: String| match word.as_str() {
             "new" => Known::New,
             "done" => Known::Done,
             _ => Known::Sent,
-        })
+        };
+        let ran = ran.await.into_iter();
+        ran.map(|said| said.map(known)).collect()
     }
 
     /// Takes back what [`mark_queued`](Self::mark_queued) said.
-    pub(crate) async fn unmark_queued(&self, id: &JobId, now_ms: u64) -> Result<(), ClientError> {
-        let mut unmark = UNMARK.prepare_invoke();
-        unmark.key(state_key(id)).arg(now_ms);
-        let doing = Doing::of(id, "taking back the state");
-        self.store.run(doing, &unmark).await
+    pub(crate) async fn unmark_queued(
+        &self,
+        ids: &[&JobId],
+        now_ms: u64,
+    ) -> Result<(), ClientError> {
+        let unmarks = ids.iter().map(|id| {
+            let mut unmark = UNMARK.key(state_key(id));
+            unmark.arg(now_ms);
+            (*id, unmark)
+        });
+        let unmarks: Vec<_> = unmarks.collect();
+        let ran = self
+            .store
+            .run_each("taking back the state", &UNMARK, &unmarks);
+        ran.await.into_iter().collect()
     }
+}
+
+fn mark(job: &Job, now_ms: u64) -> ScriptInvocation<'static> {
+    // For whoever cancels it: the result says what the job said.
+    let metadata = match job.metadata.is_empty() {
+        true => String::new(),
+        false => serde_json::to_string(&job.metadata).unwrap_or_default(),
+    };
+    let mut mark = MARK.prepare_invoke();
+    mark.key(result_key(&job.id))
+        .key(state_key(&job.id))
+        .key(cancel_key(&job.id))
+        .arg(now_ms)
+        .arg(STATE_TTL_SECONDS)
+        .arg(metadata);
+    mark
 }

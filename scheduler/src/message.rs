@@ -9,6 +9,8 @@ use glovebox_schemas::names::{CONTENT_TYPE, ENQUEUED_AT_HEADER, FIRST_COPY_HEADE
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 
+use crate::publisher::Verdict;
+
 /// AMQP's delivery mode of a message that survives the broker's restart.
 const PERSISTENT: u8 = 2;
 
@@ -25,6 +27,8 @@ pub(crate) struct Message<'a> {
     pub(crate) is_first: bool,
     /// Whether a try that failed may have reached the broker nevertheless.
     pub(crate) may_have_arrived: bool,
+    /// What RabbitMQ said of it, once it has.
+    pub(crate) verdict: Option<Verdict>,
 }
 
 impl Message<'_> {

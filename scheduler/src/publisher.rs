@@ -45,26 +45,27 @@ impl Publisher {
         }
     }
 
-    /// Publishes one message and waits for the verdict. A connection that broke
-    /// is made again once: what is published here may arrive twice.
+    /// Publishes messages, all at once, and waits for the verdict on each. A connection that broke is made again once
+    /// for those that have none by then: what is published here may arrive twice.
+    ///
+    /// After an error the verdicts that were given stand.
     pub(crate) async fn publish(
         &self,
-        message: &mut Message<'_>,
-    ) -> Result<Verdict, Arc<BrokerError>> {
+        messages: &mut [Message<'_>],
+    ) -> Result<(), Arc<BrokerError>> {
         // The semaphore is never closed; were it, going without a permit is no harm.
         let _permit = self.in_flight.acquire().await.ok();
         let deadline = Instant::now() + self.confirm_within;
         let mut is_second_attempt = false;
         loop {
             let link = self.link(deadline).await?;
-            let error = match timeout_at(deadline, link.publish(message)).await {
-                Ok(Ok(verdict)) => return Ok(verdict),
-                Ok(Err(error)) => Some(error),
-                Err(_) => None,
-            };
-            self.link.forget(|current| Arc::ptr_eq(current, &link));
-            let Some(error) = error else {
-                return Ok(Verdict::Unconfirmed);
+            let outcome = link.publish(messages, deadline).await;
+            let is_silent = |message: &Message<'_>| message.verdict == Some(Verdict::Unconfirmed);
+            if outcome.is_err() || messages.iter().any(is_silent) {
+                self.link.forget(|current| Arc::ptr_eq(current, &link));
+            }
+            let Err(error) = outcome else {
+                return Ok(());
             };
             if is_second_attempt {
                 return Err(Arc::new(BrokerError::lost(&self.url, "publishing", error)));

@@ -1,10 +1,15 @@
-//! A job onto its way: checked, marked as queued, published, confirmed.
+//! Jobs onto their way: checked, marked as queued, published, confirmed. One job goes as a batch of one.
 //!
 //! It must never say that a job was taken before RabbitMQ has said so.
 
+use std::iter;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use glovebox_schemas::job::Job;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
+use glovebox_broker::BrokerError;
+use glovebox_schemas::job::{Job, JobId, Rejection};
 use glovebox_schemas::names::JOBS_EXCHANGE;
 
 use crate::client::Client;
@@ -26,6 +31,16 @@ pub enum Submitted {
     AlreadyDone,
 }
 
+/// What one job's submission came to.
+type Outcome = Result<Submitted, SubmitError>;
+
+/// Jobs that share their round trips. More would not go faster: the broker is busy with these.
+const BATCH: usize = 256;
+/// Bytes after which a batch takes no further job.
+const BATCH_BYTES: usize = 1 << 20;
+/// While one is published the next is marked.
+const BATCHES_IN_FLIGHT: usize = 2;
+
 impl Client {
     /// Sends a job to the queue of its lane.
     ///
@@ -38,49 +53,159 @@ impl Client {
     /// A [`SubmitError`] that tells a wrong job, a lane that no runner serves, a
     /// full queue, a broker that takes nothing and a server's failure apart.
     pub async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
-        let body = job.to_wire_json();
-        Job::parse(&body).map_err(SubmitError::Rejected)?;
+        let mut outcomes = self.submit_batch(vec![Outgoing::new(job)]).await;
+        outcomes.pop().expect("one job has one outcome")
+    }
+
+    /// Sends many jobs, each with all that [`submit`](Self::submit) promises, and tells in their order what came of
+    /// each: one that fails does not keep the others from their queues. They arrive in about this order.
+    ///
+    /// Up to 256 jobs share a round trip to Redis and one to RabbitMQ, so this takes a fraction of the time of as many
+    /// single ones. Whoever has more than fits into memory hands over some hundreds at a time.
+    pub async fn submit_all(&self, jobs: &[Job]) -> Vec<Result<Submitted, SubmitError>> {
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        let (mut batches, mut in_flight) = (batches(jobs), FuturesOrdered::new());
+        loop {
+            while in_flight.len() < BATCHES_IN_FLIGHT
+                && let Some(batch) = batches.next()
+            {
+                in_flight.push_back(self.submit_batch(batch));
+            }
+            match in_flight.next().await {
+                Some(done) => outcomes.extend(done),
+                None => return outcomes,
+            }
+        }
+    }
+
+    async fn submit_batch(&self, batch: Vec<Outgoing<'_>>) -> Vec<Outcome> {
         let sent_ms = now_ms();
-        let known = self
-            .mark_queued(job, sent_ms)
-            .await
-            .map_err(SubmitError::Client)?;
-        let submitted = match known {
-            Known::New => Submitted::Queued,
-            Known::Sent => Submitted::QueuedAgain,
-            Known::Done => return Ok(Submitted::AlreadyDone),
+        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(batch.len());
+        let mut marked = self.mark_valid(&batch, sent_ms).await.into_iter();
+        let mut messages = Vec::with_capacity(batch.len());
+        for outgoing in &batch {
+            let known = match &outgoing.rejection {
+                Some(rejection) => Err(SubmitError::Rejected(rejection.clone())),
+                None => marked.next().expect("each valid job was marked"),
+            };
+            outcomes.push(match known {
+                Ok(Known::Done) => Some(Ok(Submitted::AlreadyDone)),
+                Ok(known) => {
+                    messages.push(outgoing.message(known, sent_ms));
+                    None
+                }
+                Err(error) => Some(Err(error)),
+            });
+        }
+        let error = match messages.is_empty() {
+            true => None,
+            false => self.publisher.publish(&mut messages).await.err(),
         };
-        let mut message = Message {
+        self.unmark_refused(&messages, sent_ms).await;
+        let mut published = messages.iter().map(|one| self.judge_sent(one, &error));
+        let outcomes = outcomes.into_iter();
+        let mut outcome = |known: Option<Outcome>| known.or_else(|| published.next());
+        outcomes
+            .map(|known| outcome(known).expect("each job without an outcome was published"))
+            .collect()
+    }
+
+    async fn mark_valid(
+        &self,
+        batch: &[Outgoing<'_>],
+        sent_ms: u64,
+    ) -> Vec<Result<Known, SubmitError>> {
+        let valid = batch.iter().filter(|one| one.rejection.is_none());
+        let valid: Vec<&Job> = valid.map(|one| one.job).collect();
+        if valid.is_empty() {
+            return Vec::new();
+        }
+        let marked = self.mark_queued(&valid, sent_ms).await.into_iter();
+        marked
+            .map(|known| known.map_err(SubmitError::Client))
+            .collect()
+    }
+
+    /// What may be in the queue stays marked as being there.
+    async fn unmark_refused(&self, messages: &[Message<'_>], sent_ms: u64) {
+        let refused = messages.iter().filter(|message| match message.verdict {
+            Some(Verdict::Stored) => false,
+            Some(Verdict::Unroutable | Verdict::Refused) => true,
+            Some(Verdict::Blocked | Verdict::Unconfirmed) | None => !message.may_have_arrived,
+        });
+        let refused: Vec<&JobId> = refused.map(|message| message.id).collect();
+        if !refused.is_empty()
+            && let Err(error) = self.unmark_queued(&refused, sent_ms).await
+        {
+            tracing::debug!(%error, "the states of refused jobs stay until they expire");
+        }
+    }
+
+    fn judge_sent(&self, message: &Message<'_>, error: &Option<Arc<BrokerError>>) -> Outcome {
+        let (id, lane) = (message.id.clone(), message.routing_key.to_owned());
+        let failed = match (message.verdict, error) {
+            (Some(Verdict::Stored), _) if message.is_first => return Ok(Submitted::Queued),
+            (Some(Verdict::Stored), _) => return Ok(Submitted::QueuedAgain),
+            (Some(Verdict::Unroutable), _) => return Err(SubmitError::NoSuchLane { id, lane }),
+            (Some(Verdict::Refused), _) => return Err(SubmitError::QueueFull { id, lane }),
+            (Some(Verdict::Blocked), _) => ClientError::Blocked { id },
+            (None, Some(error)) => ClientError::Broker(Arc::clone(error)),
+            (Some(Verdict::Unconfirmed), _) | (None, None) => {
+                let seconds = self.publisher.confirm_within.as_secs();
+                ClientError::Unconfirmed { id, seconds }
+            }
+        };
+        Err(SubmitError::Client(failed))
+    }
+}
+
+/// A job as it will be sent.
+struct Outgoing<'a> {
+    job: &'a Job,
+    body: Vec<u8>,
+    rejection: Option<Rejection>,
+}
+
+impl<'a> Outgoing<'a> {
+    fn new(job: &'a Job) -> Self {
+        let body = job.to_wire_json();
+        let rejection = Job::parse(&body).err();
+        Self {
+            job,
+            body,
+            rejection,
+        }
+    }
+
+    fn message(&self, known: Known, sent_ms: u64) -> Message<'_> {
+        Message {
             exchange: JOBS_EXCHANGE,
-            routing_key: &job.lane,
+            routing_key: &self.job.lane,
             mandatory: true,
-            body: &body,
-            id: &job.id,
+            body: &self.body,
+            id: &self.job.id,
             sent_ms,
             is_first: known == Known::New,
             may_have_arrived: false,
-        };
-        let (id, lane) = (job.id.clone(), job.lane.clone());
-        let refusal = match self.publisher.publish(&mut message).await {
-            Ok(Verdict::Stored) => return Ok(submitted),
-            Ok(Verdict::Unroutable) => SubmitError::NoSuchLane { id, lane },
-            Ok(Verdict::Refused) => SubmitError::QueueFull { id, lane },
-            Ok(Verdict::Blocked) => SubmitError::Client(ClientError::Blocked { id }),
-            Ok(Verdict::Unconfirmed) => {
-                let seconds = self.publisher.confirm_within.as_secs();
-                SubmitError::Client(ClientError::Unconfirmed { id, seconds })
-            }
-            Err(error) => SubmitError::Client(ClientError::Broker(error)),
-        };
-        // What may be in the queue stays marked as being there.
-        let is_refused = !matches!(refusal, SubmitError::Client(_));
-        if (is_refused || !message.may_have_arrived)
-            && let Err(error) = self.unmark_queued(&job.id, sent_ms).await
-        {
-            tracing::debug!(job = %job.id, %error, "the state of a refused job stays until it expires");
+            verdict: None,
         }
-        Err(refusal)
     }
+}
+
+fn batches(jobs: &[Job]) -> impl Iterator<Item = Vec<Outgoing<'_>>> {
+    let mut rest = jobs.iter();
+    iter::from_fn(move || {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH
+            && bytes < BATCH_BYTES
+            && let Some(job) = rest.next()
+        {
+            let outgoing = Outgoing::new(job);
+            bytes += outgoing.body.len();
+            batch.push(outgoing);
+        }
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// A clock before 1970 counts as 1970.

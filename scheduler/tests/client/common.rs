@@ -8,7 +8,7 @@ use glovebox_schemas::names::{FIRST_COPY_HEADER, done_channel, queue, result_key
 use glovebox_schemas::result::{JobResult, Status};
 use glovebox_tests::fleet::eventually;
 use lapin::message::BasicGetMessage;
-use lapin::options::{BasicGetOptions, QueueDeclareOptions};
+use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection};
 use redis::aio::ConnectionLike;
@@ -58,6 +58,30 @@ pub(crate) async fn arrived(channel: &Channel, jobs: u32) {
     })
     .await
     .unwrap();
+}
+
+/// The lane `full`, whose queue takes nothing: the declared ones have no limit.
+pub(crate) async fn full_lane(channel: &Channel) {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(0));
+    arguments.insert(
+        "x-overflow".into(),
+        AMQPValue::LongString("reject-publish".into()),
+    );
+    channel
+        .queue_declare("full".into(), QueueDeclareOptions::default(), arguments)
+        .await
+        .unwrap();
+    channel
+        .queue_bind(
+            "full".into(),
+            "glovebox.jobs".into(),
+            "full".into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
 }
 
 pub(crate) fn hello() -> Job {

@@ -9,4 +9,5 @@ mod redis_faults;
 mod runners;
 mod state;
 mod submit;
+mod submit_all;
 mod wait;

@@ -1,6 +1,6 @@
 //! Submitting to a real RabbitMQ and a real Redis.
 
-use crate::common::{hello, is_first_copy, next, runner_of, say, store_result};
+use crate::common::{full_lane, hello, is_first_copy, next, runner_of, say, store_result};
 use std::time::Duration;
 
 use glovebox_scheduler::{Client, Phase, SubmitError, Submitted};
@@ -8,8 +8,7 @@ use glovebox_schemas::job::Job;
 use glovebox_schemas::names::{ENQUEUED_AT_HEADER, queue};
 use glovebox_schemas::result::{JobResult, Status};
 use glovebox_tests::Services;
-use lapin::options::{QueueBindOptions, QueueDeclareOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::AMQPValue;
 
 #[tokio::test]
 async fn a_job_arrives_as_it_was_sent() {
@@ -83,27 +82,7 @@ async fn a_lane_nobody_serves_is_an_error_even_among_jobs_that_arrive() {
 async fn a_full_queue_is_an_error_and_leaves_no_state() {
     let services = Services::isolated().unwrap();
     let (_connection, channel) = runner_of(&services.amqp_url).await;
-    // A queue that takes nothing, on a lane's key: the declared ones have no limit.
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(0));
-    arguments.insert(
-        "x-overflow".into(),
-        AMQPValue::LongString("reject-publish".into()),
-    );
-    channel
-        .queue_declare("full".into(), QueueDeclareOptions::default(), arguments)
-        .await
-        .unwrap();
-    channel
-        .queue_bind(
-            "full".into(),
-            "glovebox.jobs".into(),
-            "full".into(),
-            QueueBindOptions::default(),
-            FieldTable::default(),
-        )
-        .await
-        .unwrap();
+    full_lane(&channel).await;
     let client = Client::new(&services.amqp_url, &services.redis_url);
     let mut job = hello();
     job.lane = "full".to_owned();
@@ -221,6 +200,7 @@ fn futures_of_the_client_can_be_spawned() {
     fn sent<F: Future + Send>(_: F) {}
     let (client, job) = (Client::new("", ""), hello());
     sent(client.submit(&job));
+    sent(client.submit_all(&[]));
     sent(client.state(&job.id));
     sent(client.result(&job.id));
     sent(client.cancel(&job.id));
