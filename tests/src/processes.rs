@@ -83,9 +83,12 @@ impl Process {
         Ok(found)
     }
 
-    /// Whether its name says that it runs no job: a template, a cell that waits for a job, or what makes those.
+    /// Whether it runs no job: a template, a cell that waits for a job, or what makes those, by its name; or what is to
+    /// become one of them, by its stdin, which is a line to the warden. A job's is never a socket.
     fn is_ours(self) -> bool {
-        self.name().is_ok_and(|name| name.starts_with("glovebox-"))
+        let stdin = fs::read_link(format!("/proc/{}/fd/0", self.0)).unwrap_or_default();
+        stdin.to_string_lossy().starts_with("socket:")
+            || self.name().is_ok_and(|name| name.starts_with("glovebox-"))
     }
 
     /// Whether it runs. One that ended and was not reaped does not.
