@@ -64,19 +64,25 @@ print('there')";
     });
 }
 
-/// What makes the cells can't be made again: there is nothing warm then, and nothing else is lost.
+/// With it ends all that it has made; nothing else is lost.
 #[test]
-fn without_a_nursery_everything_starts_cold() {
-    let mut line = Line::start(BINARY, Start::Either);
-    line.until_warm();
-    let nurse = line.process().called("glovebox-nurse").unwrap();
-    kill(nurse[0]);
-    let last = (0..50)
-        .map(|_| line.run(&python("print(1)")))
-        .inspect(|answer| assert_eq!(answer.result.stdout, "1\n", "{:#}", answer.document))
-        .last();
-    assert!(!last.unwrap().warm);
-    assert!(line.told().contains("nothing warm for now"));
+fn a_nursery_that_is_killed_is_followed_by_another() {
+    let mut line = Line::start(BINARY, Start::Warm);
+    let there = |line: &Line| {
+        let nurses = line.process().called("glovebox-nurse").unwrap();
+        (nurses.first().copied(), line.template())
+    };
+    for _ in 0..3 {
+        line.until_warm();
+        let (nurse, template) = there(&line);
+        kill(nurse.expect("there is a nurse"));
+        // Those of the killed are seen until they are reaped: whatever is warm after a cold one is of the next.
+        while line.run(&python("print(1)")).warm {}
+        line.until_warm();
+        let next = there(&line);
+        assert!(next.0.is_some() && next.0 != nurse, "{next:?}");
+        assert!(next.1.is_some() && next.1 != template, "{next:?}");
+    }
 }
 
 /// A profile with another section `[warm]`, in a folder for GLOVEBOX_POLICIES.

@@ -24,6 +24,7 @@ mod template;
 mod workspace;
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -188,8 +189,8 @@ impl Warden {
             pool.add(number, nursery, slot);
         }
         let slots = (0..config.slots)
-            .zip(power.identities.into_iter().zip(networks))
-            .zip(pages)
+            .zip(power.identities.iter().copied().zip(networks))
+            .zip(pages.iter().map(Rc::clone))
             .map(|((number, (identity, networks)), report)| {
                 let group = tree.group(number).map_err(unable_cgroup)?;
                 Ok(Slot::new(number, identity, networks, group, report))
@@ -203,6 +204,8 @@ impl Warden {
                 roots,
                 landlock_abi: crate::sys::landlock::abi(),
                 cgroup: !matches!(found, Found::Missing(_)),
+                identities: power.identities.clone(),
+                reports: pages.clone(),
             },
             layers,
             heard: None,
@@ -372,8 +375,8 @@ impl Warden {
 }
 
 /// A page for each of so many slots.
-fn reports(slots: u16) -> Result<Vec<SharedPage<Report>>, Unable> {
-    let page = |_| SharedPage::new();
+fn reports(slots: u16) -> Result<Vec<Rc<SharedPage<Report>>>, Unable> {
+    let page = |_| SharedPage::new().map(Rc::new);
     (0..slots)
         .map(page)
         .collect::<Result<_, _>>()

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::rc::Rc;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{SigSet, Signal as Number};
@@ -17,7 +18,7 @@ use rustix::process::{Signal, WaitOptions, wait};
 use serde::{Deserialize, Serialize};
 
 use super::power;
-use super::root::{Broken, assemble, attach, clone_tree, leave_host, open_path};
+use super::root::{self, Broken, attach, clone_tree, leave_host, open_path};
 use crate::blueprint::{Blueprint, Without};
 use crate::cgroup::WayIn;
 use crate::enter::{self, Entry, Identity, ROOT};
@@ -34,7 +35,7 @@ pub(super) struct Site<'a> {
     /// Of the slots, one each.
     pub(super) identities: &'a [Identity],
     /// Of the slots, one each. Shared with the warden, since they were there before this process.
-    pub(super) reports: &'a [SharedPage<Report>],
+    pub(super) reports: &'a [Rc<SharedPage<Report>>],
     /// The warden's own pidfd.
     pub(super) warden: &'a OwnedFd,
     pub(super) landlock_abi: u32,
@@ -63,8 +64,8 @@ struct Rooms {
 }
 
 /// Runs in the new process, which is process 1 of its pid namespace, until the warden is gone.
-pub(super) fn run(site: &Site<'_>, users: &OwnedFd, socket: &OwnedFd) -> ! {
-    match furnish(site, users) {
+pub(super) fn run(site: &Site<'_>, users: &OwnedFd, mounts: &OwnedFd, socket: &OwnedFd) -> ! {
+    match furnish(site, users, mounts) {
         Ok((rooms, pids)) => {
             let said: Result<(), String> = Ok(());
             if protocol::send(socket.as_fd(), &said, &[pids.as_fd()]).is_ok() {
@@ -81,8 +82,8 @@ pub(super) fn run(site: &Site<'_>, users: &OwnedFd, socket: &OwnedFd) -> ! {
     exit_now(1)
 }
 
-/// Makes the root and the networks, and gives up all power over the host.
-fn furnish(site: &Site<'_>, users: &OwnedFd) -> Result<(Rooms, OwnedFd), Broken> {
+/// Goes where the root is, makes the networks, and gives up all power over the host.
+fn furnish(site: &Site<'_>, users: &OwnedFd, mounts: &OwnedFd) -> Result<(Rooms, OwnedFd), Broken> {
     let root = Path::new(ROOT.to_str().unwrap_or_default());
     let broken = |what: &'static str, cause: &dyn std::fmt::Display| Broken {
         what,
@@ -94,10 +95,10 @@ fn furnish(site: &Site<'_>, users: &OwnedFd) -> Result<(Rooms, OwnedFd), Broken>
         let file = File::open(path).map(OwnedFd::from);
         file.map_err(|error| broken("opening the namespaces of", &error))
     };
-    let pids = own("/proc/self/ns/pid")?;
     let leave = |flags, what| unshare(flags).map_err(|error| broken(what, &error));
-    leave(CloneFlags::CLONE_NEWNS, "leaving the host's mounts for")?;
-    assemble(site.blueprint, site.identities, false)?;
+    root::enter(mounts, "entering the mounts of a nursery")?;
+    let pids = own("/proc/self/ns/pid")?;
+    leave(CloneFlags::CLONE_NEWNS, "leaving to the warden the mounts of")?;
     // Linux lets a user namespace mount a new /proc only where an unmasked one is in sight; each cell's covers this one,
     // which shows what is in the nursery and nothing else.
     let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;

@@ -10,6 +10,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sched::{CloneFlags, unshare};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Gid, Pid, Signal, Uid, WaitId, WaitIdOptions, WaitOptions, pidfd_send_signal, waitid, waitpid,
@@ -20,6 +21,7 @@ use rustix::thread::{
 };
 
 use super::nurse::{self, Born, Site};
+use super::root::{self, Broken};
 use crate::enter::{Identity, errno};
 use crate::protocol;
 use crate::report::{Failure, at};
@@ -28,21 +30,68 @@ use crate::sys::fork::{Forked, exit_now, fork};
 
 /// The warden's side of a nursery.
 pub(super) struct Nursery {
+    /// The user namespace, and a mount namespace with the root of its cells: all that a nurse is made of. They can be
+    /// made before the warden has left the host's tree only.
+    users: OwnedFd,
+    mounts: OwnedFd,
+    nurse: Option<Nurse>,
+}
+
+/// The process that makes the cells' inits. It is process 1 of the nursery's pid namespace: all that is in there ends
+/// with it.
+struct Nurse {
     socket: OwnedFd,
     process: OwnedFd,
     /// The pid namespace that the template belongs in.
-    pub(super) pids: OwnedFd,
+    pids: OwnedFd,
 }
 
 impl Nursery {
     /// Makes one for the template with the id `owner`, or says why there can be none.
     pub(super) fn make(site: &Site<'_>, owner: u32) -> Result<Nursery, String> {
-        let text = |error: rustix::io::Errno| error.to_string();
         let users = user_namespace(site.identities, owner)?;
+        let mounts = root::build_one(site.blueprint, site.identities, true).map_err(
+            |Broken { what, path, cause }| format!("{what} {}: {cause}", path.display()),
+        )?;
+        let mut nursery = Nursery {
+            users,
+            mounts,
+            nurse: None,
+        };
+        nursery.revive(site)?;
+        Ok(nursery)
+    }
+
+    /// Makes a new nurse if the one that was there is gone, or says why there can be none.
+    pub(super) fn revive(&mut self, site: &Site<'_>) -> Result<(), String> {
+        if !self.nurse.as_ref().is_some_and(Nurse::lives) {
+            // It ends for good before the next begins.
+            self.nurse = None;
+            self.nurse = Some(Nurse::make(site, &self.users, &self.mounts)?);
+        }
+        Ok(())
+    }
+
+    /// The pid namespace that the template belongs in.
+    pub(super) fn pids(&self) -> Result<&OwnedFd, Failure> {
+        let nurse = self.nurse.as_ref().ok_or(at(Step::Clone)(Errno::PIPE))?;
+        Ok(&nurse.pids)
+    }
+
+    /// Has a cell's init made for this slot; `beside` is what that takes along. Gives its pidfd.
+    pub(super) fn bear(&self, slot: u16, beside: &[BorrowedFd<'_>]) -> Result<OwnedFd, Failure> {
+        let nurse = self.nurse.as_ref().ok_or(at(Step::Clone)(Errno::PIPE))?;
+        nurse.bear(slot, beside)
+    }
+}
+
+impl Nurse {
+    fn make(site: &Site<'_>, users: &OwnedFd, mounts: &OwnedFd) -> Result<Nurse, String> {
+        let text = |error: rustix::io::Errno| error.to_string();
         let (socket, theirs) = protocol::pair().map_err(|error| error.to_string())?;
         let process = match fork(libc::CLONE_NEWPID, None).map_err(text)? {
             Forked::Parent { pidfd, .. } => pidfd,
-            Forked::Child => nurse::run(site, &users, &theirs),
+            Forked::Child => nurse::run(site, users, mounts, &theirs),
         };
         drop(theirs);
         let made = match protocol::receive::<Result<(), String>>(socket.as_fd()) {
@@ -53,7 +102,7 @@ impl Nursery {
             Ok(None) | Err(_) => Err("the nursery's process has ended".to_owned()),
         };
         match made {
-            Ok(pids) => Ok(Nursery {
+            Ok(pids) => Ok(Nurse {
                 socket,
                 process,
                 pids,
@@ -65,8 +114,17 @@ impl Nursery {
         }
     }
 
-    /// Has a cell's init made for this slot; `beside` is what that takes along. Gives its pidfd.
-    pub(super) fn bear(&self, slot: u16, beside: &[BorrowedFd<'_>]) -> Result<OwnedFd, Failure> {
+    /// Whether it is there to be asked. Its end of the socket closes first of all when it ends.
+    fn lives(&self) -> bool {
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let mut polled = [PollFd::new(&self.socket, PollFlags::empty())];
+        matches!(poll(&mut polled, Some(&now)), Ok(0))
+    }
+
+    fn bear(&self, slot: u16, beside: &[BorrowedFd<'_>]) -> Result<OwnedFd, Failure> {
         let failed = at(Step::Clone);
         protocol::send(self.socket.as_fd(), &slot, beside).map_err(|error| failed(errno(error)))?;
         loop {
@@ -84,7 +142,7 @@ impl Nursery {
     }
 }
 
-impl Drop for Nursery {
+impl Drop for Nurse {
     fn drop(&mut self) {
         end(&self.process);
     }

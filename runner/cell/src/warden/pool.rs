@@ -4,6 +4,7 @@
 //! keep a job waiting for something warm that does not come: what takes too long, or fails, is started cold.
 
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -54,7 +55,7 @@ impl Pool {
         config: &WardenConfig,
         blueprints: &[Blueprint],
         power: &Power,
-        reports: &[SharedPage<Report>],
+        reports: &[Rc<SharedPage<Report>>],
         warden: &OwnedFd,
     ) -> (Pool, Vec<(u16, Nursery)>, Vec<Event>) {
         let (mut nurseries, mut told) = (Vec::new(), Vec::new());

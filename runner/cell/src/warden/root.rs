@@ -112,8 +112,6 @@ fn unable(Broken { what, path, cause }: Broken) -> Unable {
 }
 
 fn build_all(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots, Broken> {
-    let slash = Path::new("/");
-    let host = own_namespace()?;
     let mut different: Vec<&Blueprint> = Vec::new();
     let mut by_blueprint = Vec::new();
     let mut namespaces = Vec::new();
@@ -124,19 +122,41 @@ fn build_all(blueprints: &[Blueprint], identities: &[Identity]) -> Result<Roots,
         }
         by_blueprint.push(different.len());
         different.push(blueprint);
-        setns(&host, CloneFlags::CLONE_NEWNS).map_err(broken(
-            "returning (setns(2) wants CAP_SYS_CHROOT) to",
-            slash,
-        ))?;
-        unshare(CloneFlags::CLONE_NEWNS).map_err(broken("leaving", slash))?;
-        namespaces.push(own_namespace()?);
-        assemble(blueprint, identities, identities.contains(&Identity::Own))?;
+        namespaces.push(build_one(
+            blueprint,
+            identities,
+            identities.contains(&Identity::Own),
+        )?);
+    }
+    if let Some(last) = namespaces.last() {
+        enter(last, "leaving the host's tree")?;
     }
     Ok(Roots {
         entered: Cell::new(namespaces.len().saturating_sub(1)),
         namespaces,
         by_blueprint,
     })
+}
+
+/// A mount namespace with the blueprint's root and nothing else. The caller is where it was afterwards.
+///
+/// `mounts_proc`: the cells that clone it are in a user namespace.
+pub(super) fn build_one(
+    blueprint: &Blueprint,
+    identities: &[Identity],
+    mounts_proc: bool,
+) -> Result<OwnedFd, Broken> {
+    let host = own_namespace()?;
+    unshare(CloneFlags::CLONE_NEWNS).map_err(broken("leaving", Path::new("/")))?;
+    let made = own_namespace()?;
+    let assembled = assemble(blueprint, identities, mounts_proc);
+    enter(&host, "returning (setns(2) wants CAP_SYS_CHROOT)")?;
+    assembled.map(|()| made)
+}
+
+/// Has this process see the mounts of a namespace; its folder is the root of that.
+pub(super) fn enter(namespace: &OwnedFd, what: &'static str) -> Result<(), Broken> {
+    setns(namespace, CloneFlags::CLONE_NEWNS).map_err(broken(what, Path::new("/")))
 }
 
 /// Whether the cells of both see the same.
@@ -151,16 +171,14 @@ fn same(one: &Blueprint, other: &Blueprint) -> bool {
     seen(one) == seen(other) && (&one.root, &one.links) == (&other.root, &other.links)
 }
 
-pub(super) fn own_namespace() -> Result<OwnedFd, Broken> {
+fn own_namespace() -> Result<OwnedFd, Broken> {
     let path = Path::new("/proc/self/ns/mnt");
     let file = fs::File::open(path).map_err(broken("opening", path))?;
     Ok(OwnedFd::from(file))
 }
 
 /// Fills this mount namespace with the blueprint's root and nothing else.
-///
-/// `mounts_proc`: the cells that clone it are in a user namespace.
-pub(super) fn assemble(
+fn assemble(
     blueprint: &Blueprint,
     identities: &[Identity],
     mounts_proc: bool,

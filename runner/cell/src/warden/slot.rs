@@ -4,6 +4,7 @@
 //! and the ipc are a cell's and end with it. Must never hold more than one cell.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -12,6 +13,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use super::cell::{Cell, has_ended, nanos};
 use super::launch::Parcel;
 use super::network::Networks;
+use super::nurse::Site;
 use super::root::Roots;
 use super::standby::Standby;
 use super::{collect, workspace};
@@ -35,6 +37,22 @@ pub(super) struct Host {
     pub(super) roots: Roots,
     pub(super) landlock_abi: u32,
     pub(super) cgroup: bool,
+    /// One a slot, by its number.
+    pub(super) identities: Vec<Identity>,
+    pub(super) reports: Vec<Rc<SharedPage<Report>>>,
+}
+
+impl Host {
+    /// For the nursery of a blueprint's cells.
+    pub(super) fn site<'a>(&'a self, blueprint: &'a Blueprint) -> Site<'a> {
+        Site {
+            blueprint,
+            identities: &self.identities,
+            reports: &self.reports,
+            warden: &self.pidfd,
+            landlock_abi: self.landlock_abi,
+        }
+    }
 }
 
 /// One place for a cell.
@@ -43,7 +61,7 @@ pub(super) struct Slot {
     pub(super) identity: Identity,
     pub(super) networks: Networks,
     pub(super) group: Box<dyn Group>,
-    pub(super) report: SharedPage<Report>,
+    pub(super) report: Rc<SharedPage<Report>>,
     pub(super) cell: Option<Cell>,
     /// Instead of a cell: one that waits for its job.
     pub(super) standby: Option<Standby>,
@@ -75,7 +93,7 @@ impl Slot {
         identity: Identity,
         networks: Networks,
         group: Box<dyn Group>,
-        report: SharedPage<Report>,
+        report: Rc<SharedPage<Report>>,
     ) -> Slot {
         Slot {
             number,

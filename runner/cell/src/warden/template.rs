@@ -205,6 +205,9 @@ impl Template {
         if clock::now() < *until || self.slot.watched().next().is_some() {
             return None;
         }
+        if let Err(reason) = self.nursery.revive(&host.site(blueprint)) {
+            return Some(self.fail(blueprint, &reason));
+        }
         match self.try_start(blueprint, warm, library, host) {
             Ok(lines) => {
                 (self.forks, self.failures, self.trouble) = (0, 0, None);
@@ -239,7 +242,7 @@ impl Template {
             .map_err(|error| failed(crate::enter::errno(error)))?;
         let library = library.try_clone().map_err(|_| failed(Errno::MFILE))?;
         let again = end.try_clone().map_err(|_| failed(Errno::MFILE))?;
-        let pids = self.nursery.pids.try_clone();
+        let pids = self.nursery.pids()?.try_clone();
         let image = image(warm, &library).ok_or(failed(Errno::INVAL))?;
         let inside = Inside {
             library,
