@@ -32,24 +32,7 @@ use crate::submit::now_ms;
 /// The runner finds the mark before this is over.
 const TELL_WITHIN: Duration = Duration::from_secs(5);
 
-/// What is done stays as it is, what is queued is done now, and anything else is marked: an id that
-/// is not known may belong to a job that a foreign client has sent. What is in the result need not stay in the state.
-static CANCEL: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local state = redis.call('HGET', KEYS[3], 'state')
-if redis.call('EXISTS', KEYS[1]) == 1 or state == 'done' then return 'done' end
-redis.call('SET', KEYS[2], '1', 'EX', ARGV[3])
-if state ~= 'queued' then return state or '' end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-redis.call('HSET', KEYS[3], 'state', 'done')
-redis.call('HDEL', KEYS[3], 'instance', 'history', 'not_before', 'started_at', 'metadata')
-redis.call('EXPIRE', KEYS[3], ARGV[3])
-redis.call('PUBLISH', KEYS[4], ARGV[4])
-return state
-",
-    )
-});
+static CANCEL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("cancel.lua")));
 
 /// A job that was cancelled, or was done before.
 #[derive(Debug)]

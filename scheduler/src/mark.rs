@@ -12,32 +12,8 @@ use redis::{Script, ScriptInvocation};
 use crate::client::Client;
 use crate::error::ClientError;
 
-/// An id is `new` if nothing at all is known of it, not even that it was cancelled ahead.
-static MARK: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('HGET', KEYS[2], 'state') == 'done' then return 'done' end
-local known = redis.call('EXISTS', KEYS[2], KEYS[3])
-if redis.call('HSETNX', KEYS[2], 'state', 'queued') == 1 then
-  redis.call('HSET', KEYS[2], 'enqueued_at', ARGV[1])
-  if ARGV[3] ~= '' then redis.call('HSET', KEYS[2], 'metadata', ARGV[3]) end
-end
-redis.call('EXPIRE', KEYS[2], ARGV[2])
-return known == 0 and 'new' or 'known'
-",
-    )
-});
-/// Only what was said here is taken back, and that something was sent is not forgotten: a broker
-/// that refuses a message does not swear that it has not stored it.
-static UNMARK: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local said = redis.call('HMGET', KEYS[1], 'state', 'enqueued_at')
-if said[1] == 'queued' and said[2] == ARGV[1] then redis.call('HDEL', KEYS[1], 'state') end
-return 0
-",
-    )
-});
+static MARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("mark.lua")));
+static UNMARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("unmark.lua")));
 
 /// What was known of an id before it was marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
