@@ -152,6 +152,13 @@ pub enum SubmitError {
         lane: String,
     },
 
+    /// A job of another tenant has this id.
+    #[error("the id {id} is another tenant's")]
+    Taken {
+        /// Which id.
+        id: JobId,
+    },
+
     /// A server failed.
     #[error(transparent)]
     Client(ClientError),
@@ -169,6 +176,7 @@ impl SubmitError {
             Self::QueueFull { .. } => {
                 "wait until the runners have caught up and send it again, or add runners".to_owned()
             }
+            Self::Taken { .. } => "give the job another id, by a UUID for instance".to_owned(),
             Self::Client(error) => error.hint(),
         }
     }

@@ -58,13 +58,18 @@ impl Listening {
         }
     }
 
-    /// Returns once a message about this job can't be missed any more.
+    /// Returns once a message about this job's end can't be missed any more.
     pub(crate) async fn listen(&self, id: &JobId) -> Result<Ear, ClientError> {
+        self.listen_to(done_channel(id)).await
+    }
+
+    /// Returns once a message of this channel can't be missed any more.
+    pub(crate) async fn listen_to(&self, channel: String) -> Result<Ear, ClientError> {
         let url = self.url.clone();
         let connect = || async move { Line::connect(&url).await };
         let line = self.line.get(|line| line.is_up(), connect).await;
         let line = line.map_err(ClientError::Broker)?;
-        match timeout(ANSWER_WITHIN, Arc::clone(&line).listen(done_channel(id))).await {
+        match timeout(ANSWER_WITHIN, Arc::clone(&line).listen(channel)).await {
             Ok(Ok(ear)) => Ok(ear),
             Ok(Err(error)) => Err(self.lost(error)),
             Err(elapsed) => {

@@ -6,7 +6,9 @@
 use std::sync::LazyLock;
 
 use glovebox_schemas::job::{Job, JobId};
-use glovebox_schemas::names::{STATE_TTL_SECONDS, cancel_key, result_key, state_key};
+use glovebox_schemas::names::{
+    DEFAULT_TENANT, STATE_TTL_SECONDS, cancel_key, result_key, state_key,
+};
 use redis::{Script, ScriptInvocation};
 
 use crate::client::Client;
@@ -24,6 +26,8 @@ pub(crate) enum Known {
     Sent,
     /// It has run, or was cancelled.
     Done,
+    /// It is another tenant's.
+    Taken,
 }
 
 impl Client {
@@ -42,6 +46,7 @@ impl Client {
         let known = |word: String| match word.as_str() {
             "new" => Known::New,
             "done" => Known::Done,
+            "taken" => Known::Taken,
             _ => Known::Sent,
         };
         let ran = ran.await.into_iter();
@@ -79,6 +84,8 @@ fn mark(job: &Job, now_ms: u64) -> ScriptInvocation<'static> {
         .key(cancel_key(&job.id))
         .arg(now_ms)
         .arg(STATE_TTL_SECONDS)
-        .arg(metadata);
+        .arg(metadata)
+        .arg(&job.tenant)
+        .arg(DEFAULT_TENANT);
     mark
 }

@@ -75,6 +75,11 @@ impl Publisher {
         }
     }
 
+    /// Returns once there is a connection that can be used.
+    pub(crate) async fn connected(&self, deadline: Instant) -> Result<(), Arc<BrokerError>> {
+        self.link(deadline).await.map(drop)
+    }
+
     /// The connection in use, or a new one.
     async fn link(&self, deadline: Instant) -> Result<Arc<Link>, Arc<BrokerError>> {
         let url = self.url.clone();

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
+use glovebox_schemas::language::Language;
 use glovebox_schemas::names::{RUNNERS_KEY, runner_key};
 use jiff::Timestamp;
 use redis::Script;
@@ -57,6 +58,8 @@ pub struct RunnerState {
     pub spooled: Option<u32>,
     /// The release it is of.
     pub version: Option<String>,
+    /// What it can run; empty if a release that does not say.
+    pub languages: Vec<Language>,
     /// When it was last heard of, by its own clock, to the second or so.
     pub seen_at: Option<Timestamp>,
 }
@@ -144,6 +147,9 @@ fn state((name, seen_ms, beat): Heard) -> RunnerState {
         busy: number("busy"),
         spooled: number("spooled"),
         version: text("version").cloned(),
+        languages: text("languages")
+            .and_then(|json| serde_json::from_str(json).ok())
+            .unwrap_or_default(),
         seen_at: seen_ms
             .parse()
             .ok()

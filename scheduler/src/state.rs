@@ -68,7 +68,7 @@ impl fmt::Display for Phase {
 }
 
 /// All that is written of a job. A field that cannot be read counts as absent.
-pub(crate) struct Record(HashMap<String, String>);
+pub(crate) struct Record(pub(crate) HashMap<String, String>);
 
 impl Record {
     pub(crate) fn phase(&self) -> Option<Phase> {

@@ -90,6 +90,9 @@ impl Client {
             };
             outcomes.push(match known {
                 Ok(Known::Done) => Some(Ok(Submitted::AlreadyDone)),
+                Ok(Known::Taken) => Some(Err(SubmitError::Taken {
+                    id: outgoing.job.id.clone(),
+                })),
                 Ok(known) => {
                     messages.push(outgoing.message(known, sent_ms));
                     None

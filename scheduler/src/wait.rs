@@ -18,7 +18,7 @@ use crate::error::ClientError;
 use crate::store::Doing;
 
 /// A listening connection whose peer froze says nothing at all: this finds out.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// A look that takes this long is not answered any more.
 const SILENT: Duration = Duration::from_secs(1);
@@ -103,12 +103,15 @@ impl Client {
     /// A look that has waited for its answer for too long is why there is no result.
     fn silence(&self, begun: Option<Instant>) -> Option<ClientError> {
         let waited = begun?.elapsed();
-        (waited >= SILENT).then(|| {
-            ClientError::broker(BrokerError::Silent {
-                service: Service::Redis,
-                at: without_password(&self.store.url),
-                seconds: waited.as_secs(),
-            })
+        (waited >= SILENT).then(|| self.silent(waited))
+    }
+
+    /// Redis has not answered for so long.
+    pub(crate) fn silent(&self, waited: Duration) -> ClientError {
+        ClientError::broker(BrokerError::Silent {
+            service: Service::Redis,
+            at: without_password(&self.store.url),
+            seconds: waited.as_secs(),
         })
     }
 

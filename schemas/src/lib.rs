@@ -8,6 +8,7 @@ pub mod control;
 pub mod encoding;
 mod id;
 pub mod job;
+pub mod language;
 pub mod names;
 mod read;
 mod rejection;

@@ -125,6 +125,18 @@ pub fn cancel_key(id: &JobId) -> String {
     format!("glovebox:cancel:{id}")
 }
 
+/// The key that says what was asked for under an id that was derived from a caller's own key: a fingerprint.
+#[must_use]
+pub fn claim_key(id: &JobId) -> String {
+    format!("glovebox:claim:{id}")
+}
+
+/// The channel on which a runner hints that it has begun a job, or that there is more of its live output.
+#[must_use]
+pub fn hint_channel(id: &JobId) -> String {
+    format!("glovebox:hint:{id}")
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
