@@ -68,12 +68,15 @@ impl Heartbeat {
             .map(|layer| layer.name.clone())
             .collect();
         let process = Process::own();
+        let offered = self.pipeline.languages.offered();
+        let languages = serde_json::to_string(&offered).unwrap_or_default();
         vec![
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("instance", self.store.instance().to_owned()),
             ("host", process.host),
             ("pid", process.pid.to_string()),
             ("layers", layers.join(",")),
+            ("languages", languages),
         ]
     }
 

@@ -1,6 +1,6 @@
 -- Looks whether a job may start, and says that it runs here, in one step: a job must not be called running once it is
 -- done, nor be run by two.
--- KEYS: result, mark of cancellation, state
+-- KEYS: result, mark of cancellation, state, channel of hints
 -- ARGV: runner, instance, since (ms), since (text), seconds to keep, most attempts, prefix of heartbeats,
 --       an instance known to be dead, whether a missing heartbeat means death, whether a suspect may start
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'done' } end
@@ -29,4 +29,5 @@ redis.call('HSET', KEYS[3], 'state', 'running', 'attempt', #history + 1, 'runner
   'since', ARGV[3], 'started_at', ARGV[4])
 redis.call('HDEL', KEYS[3], 'not_before')
 redis.call('EXPIRE', KEYS[3], ARGV[5])
+redis.call('PUBLISH', KEYS[4], 'running')
 return { 'begun', earlier }

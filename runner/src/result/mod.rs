@@ -7,6 +7,7 @@ mod memory;
 mod redis;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use glovebox_schemas::job::{Job, JobId};
@@ -19,6 +20,7 @@ pub(crate) use self::redis::{Letter, RedisStore};
 use crate::cancel::Registration;
 use crate::message::Delivery;
 use crate::spool::Spool;
+use crate::workshop::Witness;
 
 /// Where results go.
 pub(crate) enum Store {
@@ -26,6 +28,8 @@ pub(crate) enum Store {
     Redis(RedisStore, Spool),
     /// To whoever started the one job of this process.
     Memory(MemoryStore),
+    /// To whoever runs many in this process.
+    Witness(Arc<dyn Witness>),
 }
 
 /// What was known of a job when it was to start.
@@ -98,6 +102,10 @@ impl Store {
         match self {
             Store::Redis(store, _) => store.begin(&job.id, suspect).await,
             Store::Memory(_) => Before::Begun(Begun::default()),
+            Store::Witness(witness) => {
+                witness.begun(&job.id);
+                Before::Begun(Begun::default())
+            }
         }
     }
 
@@ -112,7 +120,7 @@ impl Store {
     pub(crate) async fn gone(&self) {
         match self {
             Store::Redis(store, _) => store.gone().await,
-            Store::Memory(_) => std::future::pending().await,
+            Store::Memory(_) | Store::Witness(_) => std::future::pending().await,
         }
     }
 
@@ -153,6 +161,10 @@ impl Store {
                 store.put(result);
                 Fate::Stored
             }
+            Store::Witness(witness) => {
+                witness.done(result.clone());
+                Fate::Stored
+            }
         }
     }
 
@@ -161,6 +173,7 @@ impl Store {
         let tap = match self {
             Store::Redis(store, _) => Tap::Redis(store.clone(), job.id.clone()),
             Store::Memory(store) => Tap::Memory(store.clone()),
+            Store::Witness(witness) => Tap::Witness(Arc::clone(witness), job.id.clone()),
         };
         job.stream.then_some(tap)
     }
@@ -171,6 +184,7 @@ impl Store {
 pub(crate) enum Tap {
     Redis(RedisStore, JobId),
     Memory(MemoryStore),
+    Witness(Arc<dyn Witness>, JobId),
 }
 
 /// The way of one of its streams.
@@ -192,6 +206,7 @@ impl StreamTap {
         match &self.tap {
             Tap::Redis(store, id) => store.stream(id, self.stream, chunk).await,
             Tap::Memory(store) => store.echo(self.stream, chunk),
+            Tap::Witness(witness, id) => witness.output(id, self.stream, chunk),
         }
     }
 }

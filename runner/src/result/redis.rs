@@ -10,7 +10,7 @@ use glovebox_broker::{Connection, Redis};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{
     MAX_ATTEMPTS, RESULT_TTL_SECONDS, RUNNERS_KEY, STATE_TTL_SECONDS, cancel_key, done_channel,
-    output_key, result_key, runner_key, runner_prefix, state_key,
+    hint_channel, output_key, result_key, runner_key, runner_prefix, state_key,
 };
 use glovebox_schemas::result::{Attempt, JobResult};
 use redis::{RedisError, Script};
@@ -202,6 +202,7 @@ impl RedisStore {
             .key(result_key(id))
             .key(cancel_key(id))
             .key(state_key(id))
+            .key(hint_channel(id))
             .arg(&self.shared.runner)
             .arg(self.instance())
             .arg(now.as_millisecond())
@@ -290,6 +291,7 @@ impl RedisStore {
         let mut add = self.shared.stream.prepare_invoke();
         add.key(output_key(id))
             .key(result_key(id))
+            .key(hint_channel(id))
             .arg(MOST_CHUNKS)
             .arg(RESULT_TTL_SECONDS)
             .arg(stream)
