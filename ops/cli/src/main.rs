@@ -5,6 +5,7 @@ mod doctor;
 mod env;
 mod env_build;
 mod folders;
+mod gateway;
 mod isolation;
 mod learn;
 mod policy;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         args::Command::Wait(args) => queue::wait(args),
         args::Command::Result(args) => queue::result(args),
         args::Command::Cancel(args) => queue::cancel(args),
+        args::Command::Gateway(args) => gateway::run(args),
         args::Command::Policy(args) => policy::run(args),
         args::Command::Env(command) => env::run(command),
         args::Command::Doctor(args) => doctor::run(args),

@@ -114,7 +114,7 @@ fn fail_spool(base: &Path, error: &std::io::Error) -> ExitCode {
     fail(HOST, &failed, mend)
 }
 
-fn processors() -> u16 {
+pub(crate) fn processors() -> u16 {
     std::thread::available_parallelism()
         .ok()
         .and_then(|n| u16::try_from(n.get()).ok())

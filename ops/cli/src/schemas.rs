@@ -1,4 +1,4 @@
-//! `glovebox schemas`: writes the generated JSON Schemas, which are checked in and compared in CI.
+//! `glovebox schemas`: writes the generated JSON Schemas and the gateway's OpenAPI document, which are checked in and compared in CI.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,12 @@ use crate::report::{USAGE, fail, print};
 
 /// Runs the command.
 pub(crate) fn run(args: SchemasArgs) -> ExitCode {
-    for (name, text) in glovebox_schemas::json_schemas() {
+    let openapi = (
+        "openapi.json",
+        glovebox_gateway::openapi_document().to_owned(),
+    );
+    let schemas = glovebox_schemas::json_schemas().into_iter();
+    for (name, text) in schemas.chain([openapi]) {
         let path = args.out.join(name);
         if let Err(error) = std::fs::write(&path, text) {
             let mend = format!("run it in the repository, or make {}", args.out.display());
