@@ -19,6 +19,8 @@ pub mod certificates;
 pub mod cli;
 mod ended;
 pub mod fleet;
+pub mod gateway;
+pub mod http;
 pub mod limits;
 mod lone_sentinel;
 pub mod network;

@@ -154,7 +154,7 @@ impl FromRequestParts<Arc<App>> for Wait {
             (name == "wait").then_some(value)
         });
         // The last one counts, as in most of the world.
-        let Some(text) = waits.last() else {
+        let Some(text) = { waits }.next_back() else {
             return Ok(Self(None));
         };
         let wait = duration(text).ok_or_else(|| {

@@ -20,17 +20,17 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
     /// A URI that names the kind of problem: `urn:glovebox:problem:` and the code.
-    #[serde(rename = "type")]
-    #[schema(example = "urn:glovebox:problem:unknown_job")]
-    kind: String,
+    #[serde(rename = "type", serialize_with = "urn")]
+    #[schema(value_type = String, example = "urn:glovebox:problem:unknown_job")]
+    kind: &'static str,
     /// What the status means.
-    title: Cow<'static, str>,
+    title: &'static str,
     /// The HTTP status.
     #[serde(serialize_with = "number")]
     #[schema(value_type = u16, example = 404)]
     status: StatusCode,
     /// A stable code for programs.
-    code: Cow<'static, str>,
+    code: &'static str,
     /// What went wrong this time.
     detail: String,
     /// What to do about it.
@@ -40,23 +40,25 @@ pub struct Problem {
     retry_after: Option<Duration>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
+}
+
+fn urn<S: Serializer>(code: &&'static str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("urn:glovebox:problem:{code}"))
 }
 
 impl Problem {
     /// A problem of this kind.
     pub fn new(
         status: StatusCode,
-        code: impl Into<Cow<'static, str>>,
+        code: &'static str,
         detail: impl Into<String>,
         hint: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let code = code.into();
         Self {
-            kind: format!("urn:glovebox:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("error").into(),
+            kind: code,
+            title: status.canonical_reason().unwrap_or("error"),
             status,
             code,
             detail: detail.into(),
