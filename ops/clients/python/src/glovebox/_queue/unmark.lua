@@ -1,0 +1,7 @@
+-- Takes back that a job is queued. Only what was said here is taken back, and that something was sent is not forgotten:
+-- a broker that refuses a message does not swear that it has not stored it.
+-- KEYS: state
+-- ARGV: when it was said (ms)
+local said = redis.call('HMGET', KEYS[1], 'state', 'enqueued_at')
+if said[1] == 'queued' and said[2] == ARGV[1] then redis.call('HDEL', KEYS[1], 'state') end
+return 0
