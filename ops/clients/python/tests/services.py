@@ -4,9 +4,9 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import uuid
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -15,7 +15,7 @@ SERVERS = ROOT / "ops/lib/servers.sh"
 
 def binary() -> Path:
     """The `glovebox` under test."""
-    path = Path(os.environ.get("GLOVEBOX_TEST_BINARY", ROOT / "target/debug/glovebox"))
+    path = Path(os.environ.get("GLOVEBOX_BIN", ROOT / "target/debug/glovebox"))
     assert path.exists(), f"{path} is not built: cargo build -p glovebox"
     return path
 
@@ -48,6 +48,31 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Gateway:
+    """A running `glovebox gateway`, ready when this returns."""
+
+    KEY = "a-key-of-the-tests"
+
+    def __init__(self, amqp_url: str, redis_url: str, *arguments: str, listen: str = "127.0.0.1:0") -> None:
+        self._process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", binary(), "gateway", "--listen", listen, *arguments],
+            env=os.environ
+            | {"GLOVEBOX_AMQP_URL": amqp_url, "GLOVEBOX_REDIS_URL": redis_url, "GLOVEBOX_API_KEY": self.KEY},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.url = _says(self._process.stdout, "listening on ").split()[-1]
+
+    def __enter__(self) -> "Gateway":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+
+
 class Runner:
     """A running `glovebox runner`, ready when this returns."""
 
@@ -68,27 +93,33 @@ class Runner:
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert self._process.stderr is not None
-        self._log: IO[str] = self._process.stderr
-        said = ""
-        for line in self._log:
-            said += line
-            if "consuming" in line:
-                break
-        else:
-            raise AssertionError(said)
-        # Nobody reads on: a full pipe would hold it up.
-        self._drain = subprocess.Popen(["cat"], stdin=self._log, stdout=subprocess.DEVNULL)
+        _says(self._process.stderr, "consuming")
 
     def __enter__(self) -> "Runner":
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(60)
-        self._log.close()
-        self._drain.wait(60)
         shutil.rmtree(self._spool, ignore_errors=True)
+
+
+def _says(log: IO[str] | None, text: str) -> str:
+    """The first line with this text. The log is read on: a full pipe would hold the process up."""
+    assert log is not None
+    said = ""
+    for line in log:
+        said += line
+        if text in line:
+            threading.Thread(target=_drain, args=[log]).start()
+            return line
+    raise AssertionError(said)
+
+
+def _drain(log: IO[str]) -> None:
+    with log:
+        for _ in log:
+            pass
 
 
 def new_vhost(amqp_url: str, folder: Path) -> str:

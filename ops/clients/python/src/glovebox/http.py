@@ -7,9 +7,11 @@ import asyncio
 import contextlib
 import email.utils
 import time
+import urllib.parse
 
 import httpx
 
+from . import _tls
 from ._tasks import within
 from .errors import (
     Busy,
@@ -31,6 +33,10 @@ LOOK_AGAIN = 1.0
 JSON = "application/json"
 
 
+class AlreadyDone(GloveboxError):
+    """A job can't be cancelled: it has a result."""
+
+
 class Http:
     """The way to Glovebox by a gateway."""
 
@@ -43,6 +49,8 @@ class Http:
         self._url = f"{self._base.scheme}://{self._base.netloc.decode().rpartition('@')[2]}"
         self._client = httpx.AsyncClient(
             base_url=self._base,
+            # Plain HTTP has no certificates, and reading the authorities' takes a while.
+            verify=_tls.context() if self._base.scheme == "https" else False,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=ANSWER_WITHIN,
             # How many jobs are under way is the caller's to say.
@@ -63,7 +71,7 @@ class Http:
         trouble: list[GloveboxError] = []
         try:
             async with within(timeout):
-                return await self._wait(job_id, trouble)
+                return await self.result(job_id) or await self._wait(job_id, trouble)
         except asyncio.TimeoutError:
             if trouble:
                 raise trouble[-1] from None
@@ -71,31 +79,40 @@ class Http:
 
     async def result(self, job_id: str) -> JobResult | None:
         """The result, if it is there."""
-        return _result(job_id, await self._send("GET", f"v1/jobs/{job_id}"))
+        return _result(job_id, await self._send("GET", _path(job_id)))
 
     async def cancel(self, job_id: str) -> None:
-        """Stops a job, wherever it is."""
-        await self._send("DELETE", f"v1/jobs/{job_id}")
+        """Stops a job, wherever it is. To one that was done before nothing happens."""
+        with contextlib.suppress(AlreadyDone):
+            await self._send("DELETE", _path(job_id))
 
     async def close(self) -> None:
         """Ends all connections."""
         await self._client.aclose()
 
     async def _send(self, method: str, path: str, *, wait: int = 0, body: bytes | None = None) -> httpx.Response:
+        request = self._client.build_request(
+            method,
+            path,
+            params={"wait": f"{wait}s"} if wait else None,
+            content=body,
+            headers={"Content-Type": JSON} if body is not None else None,
+            timeout=httpx.Timeout(ANSWER_WITHIN, read=ANSWER_WITHIN + wait),
+        )
         try:
-            response = await self._client.request(
-                method,
-                path,
-                params={"wait": f"{wait}s"} if wait else None,
-                content=body,
-                headers={"Content-Type": JSON} if body is not None else None,
-                timeout=httpx.Timeout(ANSWER_WITHIN, read=ANSWER_WITHIN + wait),
-            )
+            try:
+                response = await self._client.send(request)
+            except httpx.RemoteProtocolError:
+                # The gateway has closed a connection that was idle. An id that is sent twice runs once.
+                response = await self._client.send(request)
         except httpx.TransportError as error:
             why = f"the gateway at {self._url} cannot be reached: {error!r}"
             raise Unavailable(why, "start it, or set GLOVEBOX_URL; sending the same job again is safe") from error
-        if response.is_error or response.is_redirect:
+        if response.is_error:
             raise _problem(response, self._url)
+        if response.status_code not in (200, 202) or response.headers.get("Content-Type") != JSON:
+            hint = "check GLOVEBOX_URL, and the proxies in between"
+            raise GloveboxError(f"what answered at {self._url} is no gateway of Glovebox", hint)
         return response
 
     async def _wait(self, job_id: str, trouble: list[GloveboxError]) -> JobResult:
@@ -103,13 +120,12 @@ class Http:
         while True:
             began = time.monotonic()
             try:
-                result = _result(job_id, await self._send("GET", f"v1/jobs/{job_id}", wait=WAIT))
+                result = _result(job_id, await self._send("GET", _path(job_id), wait=WAIT))
                 trouble.clear()
                 if result is not None:
                     return result
                 pause = LOOK_AGAIN
             except GloveboxError as error:
-                # A job that is not known at the first look is not known.
                 if not error.is_temporary:
                     raise
                 trouble[:] = [error]
@@ -118,16 +134,13 @@ class Http:
             await asyncio.sleep(max(0.0, pause - (time.monotonic() - began)))
 
 
+def _path(job_id: str) -> str:
+    return f"v1/jobs/{urllib.parse.quote(job_id, safe='')}"
+
+
 def _result(job_id: str, response: httpx.Response) -> JobResult | None:
-    """The result, if that is what the gateway answered; else it said how far the job is."""
-    try:
-        document = response.json()
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or "id" not in document:
-        why = f"what answered at {response.url.copy_with(query=None)} is no gateway of Glovebox"
-        raise GloveboxError(why, "check GLOVEBOX_URL, and the proxies in between")
-    return JobResult.from_wire(job_id, response.content) if "stdout" in document else None
+    """The result, if that is what the gateway answered, and not how far the job is."""
+    return None if response.status_code == httpx.codes.ACCEPTED else JobResult.from_wire(job_id, response.content)
 
 
 def _problem(response: httpx.Response, url: str) -> GloveboxError:
@@ -138,16 +151,22 @@ def _problem(response: httpx.Response, url: str) -> GloveboxError:
         told = None
     told = told if isinstance(told, dict) else {}
     message = str(told.get("detail") or told.get("title") or f"{url} answered {response.status_code}")
-    return _kind(response.status_code, told.get("code"))(message, str(told.get("hint") or ""), _retry_after(response))
+    kind = CODES.get(told.get("code")) or STATUSES.get(response.status_code, GloveboxError)
+    return kind(message, str(told.get("hint") or ""), _retry_after(response))
 
 
-def _kind(status: int, code: object) -> type[GloveboxError]:
-    if code == "no_such_lane":
-        return NoSuchLane
-    if status in (400, 409, 413, 415, 422):
-        return InvalidJob
-    kinds = {401: Unauthorized, 403: Unauthorized, 404: UnknownJob, 408: Unavailable, 410: ResultExpired, 429: Busy}
-    return kinds.get(status, Unavailable if status in (502, 503, 504) else GloveboxError)
+CODES: dict[object, type[GloveboxError]] = {
+    "already_done": AlreadyDone,
+    "no_such_lane": NoSuchLane,
+    "unknown_job": UnknownJob,
+}
+STATUSES: dict[int, type[GloveboxError]] = {
+    **dict.fromkeys((400, 409, 413, 422), InvalidJob),
+    **dict.fromkeys((401, 403), Unauthorized),
+    **dict.fromkeys((408, 502, 503, 504), Unavailable),
+    410: ResultExpired,
+    429: Busy,
+}
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -14,11 +14,12 @@ import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
 
+from .. import _tls
 from .._schema.names import CONTROL_EXCHANGE, DEAD, JOBS_EXCHANGE
 from .._tasks import within
 from ..errors import Busy, GloveboxError, NoSuchLane, Unavailable
 from .message import Message
-from .servers import tls, without_password
+from .servers import without_password
 
 IN_FLIGHT = 64
 CONFIRM_WITHIN = 20.0
@@ -133,7 +134,7 @@ class Publisher:
     async def _new_connection(self) -> AbstractConnection:
         separator = "&" if "?" in self._url else "?"
         url = self._url if "heartbeat=" in self._url else f"{self._url}{separator}heartbeat={HEARTBEAT}"
-        context = tls() if url.startswith("amqps://") else None
+        context = _tls.context() if url.startswith("amqps://") else None
         connection = await aiormq.connect(
             url, context=context, client_properties={"connection_name": "glovebox python"}
         )

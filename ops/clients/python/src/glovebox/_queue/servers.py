@@ -3,8 +3,6 @@
 No error of it may show a password, nor anything of a URL that can't be taken apart.
 """
 
-import os
-import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
@@ -19,13 +17,12 @@ from redis.exceptions import (
     RedisError,
 )
 
+from .._tls import authorities
 from ..errors import GloveboxError, Unavailable
 
 ANSWER_WITHIN = 5.0
 """Seconds for an answer of Redis."""
 CONNECTIONS = 16
-TLS_CA = "GLOVEBOX_TLS_CA"
-"""Names a PEM file with the authorities to trust instead of the system's."""
 
 
 def without_password(url: str) -> str:
@@ -39,11 +36,6 @@ def without_password(url: str) -> str:
     return f"{scheme}://{user}@{place}" if user else f"{scheme}://{place}"
 
 
-def tls() -> ssl.SSLContext:
-    """Certificates are always checked."""
-    return ssl.create_default_context(cafile=os.environ.get(TLS_CA) or None)
-
-
 class Store:
     """Redis: for each question a connection of a pool, made when it is needed and again when it was lost."""
 
@@ -52,7 +44,7 @@ class Store:
         self.url = without_password(url)
         options: dict[str, Any] = {"socket_timeout": ANSWER_WITHIN, "socket_connect_timeout": ANSWER_WITHIN}
         if url.startswith("rediss://"):
-            options["ssl_ca_certs"] = os.environ.get(TLS_CA) or None
+            options["ssl_ca_certs"] = authorities()
         try:
             # It hands no connection out twice, so more than it has wait for their turn.
             self._pool = redis.BlockingConnectionPool.from_url(

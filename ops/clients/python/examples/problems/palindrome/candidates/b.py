@@ -1,0 +1,2 @@
+text = input()
+print("yes" if text == text[::-1] else "no")
