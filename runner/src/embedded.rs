@@ -1,6 +1,8 @@
-//! One job without any service: the same pipeline, a queue of one and a store in memory.
+//! Jobs without any service: the same pipeline, a queue of one and a store in memory.
 //!
 //! Must never differ from the fleet in what it says of a job.
+
+mod many;
 
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use glovebox_schemas::result::JobResult;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
+pub use self::many::{Many, run_many};
 use crate::Languages;
 use crate::cancel::{Cancellations, Registration};
 use crate::health::Health;
@@ -31,6 +34,9 @@ pub enum EmbeddedError {
     /// The runtime itself.
     #[error("starting the runtime")]
     Runtime(#[source] std::io::Error),
+    /// Whoever wants the results takes no more.
+    #[error("writing the results")]
+    Output(#[source] std::io::Error),
     /// The document has no id, so that there is nothing to give a result to.
     #[error("the job has no id and is no job")]
     NoResult,

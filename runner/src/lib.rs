@@ -27,7 +27,7 @@ mod worker;
 mod workshop;
 
 pub use blueprints::{Environment, Languages, Wanted, prepare};
-pub use embedded::{Echo, EmbeddedError, run_each, run_one};
+pub use embedded::{Echo, EmbeddedError, Many, run_each, run_many, run_one};
 pub use install::{Installation, install};
 pub use launch::LaunchError;
 pub use record::{Recording, RefusedCall, record};

@@ -165,6 +165,16 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
+    /// True when waiting may mend it: then the same job may be sent again.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::QueueFull { .. } => true,
+            Self::Client(error) => error.is_temporary(),
+            Self::Rejected(_) | Self::NoSuchLane { .. } => false,
+        }
+    }
+
     /// What to do about it, in one line.
     #[must_use]
     pub fn hint(&self) -> String {

@@ -9,6 +9,7 @@
 
 mod answers;
 mod attempt;
+pub mod batch;
 mod cancel;
 mod client;
 mod error;

@@ -65,12 +65,21 @@ impl Listening {
 
     /// Returns once a message of this channel can't be missed any more.
     pub(crate) async fn listen_to(&self, channel: String) -> Result<Ear, ClientError> {
+        let mut ears = self.listen_to_all(vec![channel]).await?;
+        Ok(ears.pop().expect("one ear for one channel"))
+    }
+
+    /// The same for each of these channels, with one request. At least one.
+    pub(crate) async fn listen_to_all(
+        &self,
+        channels: Vec<String>,
+    ) -> Result<Vec<Ear>, ClientError> {
         let url = self.url.clone();
         let connect = || async move { Line::connect(&url).await };
         let line = self.line.get(|line| line.is_up(), connect).await;
         let line = line.map_err(ClientError::Broker)?;
-        match timeout(ANSWER_WITHIN, Arc::clone(&line).listen(channel)).await {
-            Ok(Ok(ear)) => Ok(ear),
+        match timeout(ANSWER_WITHIN, Arc::clone(&line).listen(channels)).await {
+            Ok(Ok(ears)) => Ok(ears),
             Ok(Err(error)) => Err(self.lost(error)),
             Err(elapsed) => {
                 self.let_go(&line);
@@ -112,28 +121,33 @@ impl Line {
         self.heard().is_some()
     }
 
-    async fn listen(self: Arc<Self>, channel: String) -> Result<Ear, RedisError> {
+    async fn listen(self: Arc<Self>, channels: Vec<String>) -> Result<Vec<Ear>, RedisError> {
         let mut sink = self.sink.clone();
-        let mut subscribing = pin!(sink.subscribe(&channel));
+        let mut subscribing = pin!(sink.subscribe(&channels));
         let (told, sent) = {
             let mut heard = self.heard();
             let ended = || RedisError::from((ErrorKind::Io, "the connection has ended"));
             let heard = heard.as_mut().ok_or_else(ended)?;
             // Whoever is not the first asks as well: the answer says that nothing can be missed.
-            let told = heard.entry(channel.clone()).or_default().subscribe();
+            let told = channels.iter().map(|channel| {
+                let heard = heard.entry(channel.clone()).or_default();
+                heard.subscribe()
+            });
+            let told: Vec<_> = told.collect();
             (told, send(subscribing.as_mut()))
         };
-        let ear = Ear {
+        let ears = channels.iter().zip(told).map(|(channel, told)| Ear {
             line: Arc::clone(&self),
             channel: channel.clone(),
             told,
-        };
+        });
+        let ears = ears.collect();
         // With several threads the answer may be here already.
         let answer = match sent {
             Poll::Ready(answer) => answer,
             Poll::Pending => subscribing.await,
         };
-        answer.map(|()| ear)
+        answer.map(|()| ears)
     }
 
     fn heard(&self) -> MutexGuard<'_, Option<HashMap<String, watch::Sender<()>>>> {

@@ -62,9 +62,12 @@ impl Client {
     ///
     /// Up to 256 jobs share a round trip to Redis and one to RabbitMQ, so this takes a fraction of the time of as many
     /// single ones. Whoever has more than fits into memory hands over some hundreds at a time.
-    pub async fn submit_all(&self, jobs: &[Job]) -> Vec<Result<Submitted, SubmitError>> {
-        let mut outcomes = Vec::with_capacity(jobs.len());
-        let (mut batches, mut in_flight) = (batches(jobs), FuturesOrdered::new());
+    pub async fn submit_all<'a>(
+        &self,
+        jobs: impl IntoIterator<Item = &'a Job>,
+    ) -> Vec<Result<Submitted, SubmitError>> {
+        let mut outcomes = Vec::new();
+        let (mut batches, mut in_flight) = (batches(jobs.into_iter()), FuturesOrdered::new());
         loop {
             while in_flight.len() < BATCHES_IN_FLIGHT
                 && let Some(batch) = batches.next()
@@ -195,8 +198,7 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-fn batches(jobs: &[Job]) -> impl Iterator<Item = Vec<Outgoing<'_>>> {
-    let mut rest = jobs.iter();
+fn batches<'a>(mut rest: impl Iterator<Item = &'a Job>) -> impl Iterator<Item = Vec<Outgoing<'a>>> {
     iter::from_fn(move || {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < BATCH

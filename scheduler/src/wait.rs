@@ -63,6 +63,15 @@ impl Client {
             })
     }
 
+    /// The results of many jobs as they are stored, in one packet; `None` where there is none now.
+    pub(crate) async fn stored(&self, ids: &[&JobId]) -> Result<Vec<Option<Vec<u8>>>, ClientError> {
+        let mut commands = redis::pipe();
+        commands.mget(ids.iter().map(|id| result_key(id)).collect::<Vec<_>>());
+        let doing = Doing::of_none("reading results");
+        let (stored,) = self.store.ask(doing, &commands).await?;
+        Ok(stored)
+    }
+
     /// Waits for a job's result; `None` when it is not there within `limit`.
     ///
     /// Connections that are lost meanwhile are made again.

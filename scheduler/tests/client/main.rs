@@ -1,6 +1,7 @@
 //! The client on a real RabbitMQ and a real Redis, well and ill.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod batch;
 mod cancel;
 mod common;
 mod listening;

@@ -200,7 +200,7 @@ fn futures_of_the_client_can_be_spawned() {
     fn sent<F: Future + Send>(_: F) {}
     let (client, job) = (Client::new("", ""), hello());
     sent(client.submit(&job));
-    sent(client.submit_all(&[]));
+    sent(client.submit_all([&job]));
     sent(client.state(&job.id));
     sent(client.result(&job.id));
     sent(client.cancel(&job.id));

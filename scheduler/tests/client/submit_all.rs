@@ -70,7 +70,7 @@ async fn all_arrive_each_once_and_as_the_first() {
 async fn none_is_nothing() {
     let client = Client::new("amqp://127.0.0.1:1/%2f", "redis://127.0.0.1:1/0");
 
-    assert!(client.submit_all(&[]).await.is_empty());
+    assert!(client.submit_all([]).await.is_empty());
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn of_one_id_in_a_batch_one_copy_is_the_first() {
         ..job.clone()
     };
 
-    let outcomes = client.submit_all(&[job.clone(), nowhere, job]).await;
+    let outcomes = client.submit_all(&vec![job.clone(), nowhere, job]).await;
 
     assert!(
         matches!(
