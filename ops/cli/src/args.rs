@@ -10,6 +10,8 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done · 2 usage · 3 the job was not `succeeded` · 4 a service is out of reach · 5 this host can't isolate ·
 6 a runner left jobs to be delivered again (0: all that it had taken is done or given back).
 `run` without --json exits as the program did: its exit code, or 128 + the number of its signal.
+`batch`: 0 every job has its result, whatever its program did · 3 some are `error` or `rejected` · 128 + the number of the
+signal that stopped it.
 
 Environment: GLOVEBOX_AMQP_URL (amqp://guest:guest@127.0.0.1:5672/%2f) · GLOVEBOX_REDIS_URL (redis://127.0.0.1:6379/0,
 or redis+sentinel://[USER:PASSWORD@]HOST:26379,HOST:26379/NAME-OF-THE-MASTER/0) · with TLS: amqps://, rediss:// and
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Runners(RunnersArgs),
     /// Hand a job over and print its id
     Submit(SubmitArgs),
+    /// Run many jobs, one document a line, and write their results in the same order
+    Batch(BatchArgs),
     /// Wait for a job's result and print it
     Wait(WaitArgs),
     /// Print a job's result if it is there
@@ -204,6 +208,29 @@ pub(crate) struct SubmitArgs {
     /// The lane to send it to
     #[arg(long, conflicts_with = "job")]
     pub(crate) lane: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchArgs {
+    /// The jobs, one document a line; `-` is stdin
+    pub(crate) jobs: PathBuf,
+    /// Where the results go, one a line, in the order of the jobs; `-` is stdout
+    #[arg(long, short, value_name = "RESULTS.jsonl")]
+    pub(crate) output: PathBuf,
+    /// Go on where an earlier run ended: what has a result in the output is not run again
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// How many jobs are in flight
+    #[arg(long, value_name = "N", default_value_t = 256, conflicts_with = "local", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) concurrency: u32,
+    /// Run them here, in full isolation, without any service
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// With --local: jobs at one time; the number of processors if absent
+    #[arg(long, requires = "local", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) slots: Option<u16>,
+    #[command(flatten)]
+    pub(crate) isolation: IsolationArgs,
 }
 
 #[derive(Debug, Args)]

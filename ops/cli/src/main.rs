@@ -1,6 +1,7 @@
 //! The one binary: `glovebox`. Reads the command line and hands over; decides nothing itself.
 
 mod args;
+mod batch;
 mod doctor;
 mod env;
 mod env_build;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         args::Command::Runner(args) => runner::run(args),
         args::Command::Runners(args) => runners::run(&args),
         args::Command::Submit(args) => queue::submit(args),
+        args::Command::Batch(args) => batch::run(args),
         args::Command::Wait(args) => queue::wait(args),
         args::Command::Result(args) => queue::result(args),
         args::Command::Cancel(args) => queue::cancel(args),
