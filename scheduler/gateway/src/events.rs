@@ -16,6 +16,7 @@ use glovebox_schemas::job::JobId;
 use glovebox_schemas::result::encode_content;
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::app::{App, Caller};
 use crate::input::Named;
@@ -25,6 +26,18 @@ use crate::problem::Problem;
 
 /// The id of the last event. Who comes again with it has heard everything.
 const LAST: &str = "done";
+
+/// One event.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read by utoipa alone")]
+pub(crate) struct Sent {
+    /// `state`, `output`, `result` or `problem`.
+    event: String,
+    /// What happened, as JSON.
+    data: String,
+    /// What to come again with, as `Last-Event-ID`.
+    id: Option<String>,
+}
 
 /// Follow a job.
 ///
@@ -37,7 +50,7 @@ const LAST: &str = "done";
         ("Last-Event-ID" = Option<String>, Header, description = "The last event that was heard"),
     ),
     responses(
-        (status = 200, description = "Events, until the result", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Events, until the result", body = Sent, content_type = "text/event-stream"),
         (status = 204, description = "The last event was heard already"),
         (status = 404, description = "There is no such job, or it is another tenant's", body = Problem, content_type = "application/problem+json"),
         Refused,

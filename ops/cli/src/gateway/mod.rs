@@ -16,6 +16,7 @@ use glovebox_gateway::{
     App, Backend, Config, DifyConfig, Keys, Listen, Queue, acceptor, is_tenant, new_key, serve,
 };
 use glovebox_schemas::names::{is_environment, is_lane};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -62,6 +63,7 @@ fn start(args: &ServeArgs) -> Result<ExitCode, ExitCode> {
         return embedded::start(args, prepared);
     }
     trust_authorities()?;
+    raise_open_files()?;
     let runtime = runtime()?;
     Ok(runtime.block_on(answer(prepared, Arc::new(Queue::new(client())))))
 }
@@ -140,6 +142,13 @@ fn keys(args: &ServeArgs) -> Result<Keys, ExitCode> {
         true => from_file,
         false => from_file.and(Keys::single(&single)),
     })
+}
+
+/// Each client takes a descriptor, and the usual limit is 1,024. With --embedded it has been raised already.
+fn raise_open_files() -> Result<(), ExitCode> {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    raised.map_err(|error| fail(HOST, &error, "raise the limit of open files (ulimit -n)"))
 }
 
 fn runtime() -> Result<Runtime, ExitCode> {
