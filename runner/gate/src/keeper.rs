@@ -12,9 +12,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::dial::Dialer;
 use crate::ledger::{Account, Ledger, Permit, Place};
 use crate::policy::Policy;
-use crate::resolve::{Lookup, Resolver};
+use crate::resolve::{AT_ONCE as LOOKUPS, Lookup, Resolver};
 use crate::{http, socks};
 
 /// A job's connections at one time; more wait in the door's backlog. Each needs two descriptors.
@@ -46,7 +47,7 @@ impl Default for Patience {
 pub(crate) struct Keeper {
     pub(crate) policy: Policy,
     pub(crate) patience: Patience,
-    pub(crate) resolver: Resolver,
+    pub(crate) dialer: Dialer,
     pub(crate) ledger: Arc<Ledger>,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -65,7 +66,7 @@ impl Keeper {
             ledger: Arc::new(Ledger::new(policy.connections, policy.bytes, permit)),
             policy,
             patience,
-            resolver: Resolver::new(lookup),
+            dialer: Dialer::new(patience, Resolver::new(lookup, LOOKUPS)),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             tasks: TaskTracker::new(),
             closing,

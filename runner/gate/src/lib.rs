@@ -9,9 +9,11 @@
 //!
 //! The rooms: `gate` has the thread and a job's passage; `keeper` lets in and ends everything of one job;
 //! `http` and `socks` speak with the job; `reach` is the one way from a destination to a connection, and
-//! asks `policy`, `address` and `resolve`; `meter` and `ledger` count.
+//! asks `policy` and `dial`, which asks `address` and `resolve`; `meter` and `ledger` count; `out` is for requests
+//! that Glovebox itself makes.
 
 mod address;
+mod dial;
 mod forward;
 mod gate;
 mod host;
@@ -19,6 +21,7 @@ mod http;
 mod keeper;
 mod ledger;
 mod meter;
+mod out;
 mod pattern;
 mod policy;
 mod reach;
@@ -31,6 +34,7 @@ mod verdict;
 
 pub use gate::{Doors, Gate, Passage};
 pub use ledger::{Account, Connection, Permit};
+pub use out::WayOut;
 pub use pattern::{HostPattern, HostPatternError};
 pub use policy::{Policy, TooMuch, Upstream, UpstreamError, Wishes};
 pub use verdict::Verdict;

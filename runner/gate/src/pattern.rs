@@ -139,6 +139,22 @@ mod tests {
     }
 
     #[test]
+    fn the_intranet_is_opened_by_name_or_network_and_never_by_a_star() {
+        let opens = |host: &str, address: &str| {
+            let intranet = ["*", "db.example.org", "10.1.0.0/16"];
+            let (host, address) = (host.parse().unwrap(), address.parse().unwrap());
+            let mut patterns = intranet
+                .iter()
+                .map(|one| one.parse::<HostPattern>().unwrap());
+            patterns.any(|pattern| pattern.opens(&host, address))
+        };
+        assert!(opens("db.example.org", "192.168.0.1"));
+        assert!(opens("a.example.org", "10.1.2.3"));
+        assert!(!opens("a.example.org", "10.2.2.3"));
+        assert!(!opens("192.168.0.1", "192.168.0.1"));
+    }
+
+    #[test]
     fn a_pattern_is_shown_as_it_is_written() {
         for pattern in [
             "*",

@@ -2,7 +2,6 @@
 //!
 //! Pure; an empty list opens nothing. Must never become wider by what a job says.
 
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::host::Host;
@@ -167,13 +166,6 @@ impl Policy {
             false => Err(Verdict::PortNotAllowed),
         }
     }
-
-    /// Whether `address`, to which `host` has resolved, is open although it may be private.
-    pub(crate) fn is_intranet(&self, host: &Host, address: IpAddr) -> bool {
-        self.intranet
-            .iter()
-            .any(|pattern| pattern.opens(host, address))
-    }
 }
 
 #[cfg(test)]
@@ -274,17 +266,6 @@ mod tests {
             .narrowed_by(&wish("http://proxy.example.org:3128"))
             .unwrap_err();
         assert_eq!(error, TooMuch::SecondUpstream);
-    }
-
-    #[test]
-    fn the_intranet_is_opened_by_name_or_network_and_never_by_a_star() {
-        let opens = |host: &str, address: &str| {
-            profile().is_intranet(&host.parse().unwrap(), address.parse().unwrap())
-        };
-        assert!(opens("db.example.org", "192.168.0.1"));
-        assert!(opens("a.example.org", "10.1.2.3"));
-        assert!(!opens("a.example.org", "10.2.2.3"));
-        assert!(!opens("192.168.0.1", "192.168.0.1"));
     }
 
     #[test]

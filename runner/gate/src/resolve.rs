@@ -1,6 +1,6 @@
 //! Names to addresses, by the host's own resolver.
 //!
-//! The resolver blocks, and can't be called back: a lookup whose job is gone ends when it ends. So a job has
+//! The resolver blocks, and can't be called back: a lookup whose job is gone ends when it ends. So whoever asks has
 //! only so many at a time, the abandoned ones counted. Must never judge what it finds.
 
 use std::io;
@@ -15,7 +15,7 @@ use crate::verdict::{Refusal, Verdict};
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
 
 /// A job's lookups under way, and its threads.
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 
 /// One job's way to the resolver.
 pub(crate) struct Resolver {
@@ -34,10 +34,10 @@ pub(crate) fn system() -> Lookup {
 }
 
 impl Resolver {
-    pub(crate) fn new(lookup: Lookup) -> Resolver {
+    pub(crate) fn new(lookup: Lookup, at_once: usize) -> Resolver {
         Resolver {
             lookup,
-            places: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Arc::new(Semaphore::new(at_once)),
         }
     }
 

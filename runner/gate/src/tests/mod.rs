@@ -3,6 +3,7 @@
 mod http;
 mod limits;
 mod namespace;
+mod out;
 mod reach;
 mod rig;
 mod socks;
