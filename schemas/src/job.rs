@@ -5,6 +5,7 @@
 //! whether the language exists or a limit is below its ceiling, is for the runner and must not be decided here.
 
 mod arguments;
+mod callback;
 pub mod caps;
 mod check;
 mod paths;
@@ -19,6 +20,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use crate::id::{InvalidJobId, JobId, MAX_ID_BYTES};
 pub use crate::rejection::Rejection;
+pub use callback::Callback;
+pub(crate) use callback::{check_headers, check_url};
 pub use caps::MAX_JOB_BYTES;
 
 use crate::names::{DEFAULT_LANE, DEFAULT_TENANT};
@@ -68,6 +71,8 @@ pub struct Job {
     pub expires_at: Option<Timestamp>,
     /// Whether to publish output while it runs.
     pub stream: bool,
+    /// Where its end is to be told.
+    pub callback: Option<Callback>,
     /// Handed back untouched.
     pub metadata: BTreeMap<String, String>,
 }
@@ -190,6 +195,7 @@ impl Job {
             tenant: DEFAULT_TENANT.into(),
             expires_at: None,
             stream: false,
+            callback: None,
             metadata: BTreeMap::new(),
         }
     }

@@ -3,6 +3,7 @@
 //! This crate is pure. It must never open a socket, read a file or know how a job is run: clients, runners and the
 //! command line all depend on it, so whatever enters here enters everywhere.
 
+pub mod callback;
 pub mod codes;
 pub mod control;
 pub mod encoding;
@@ -34,6 +35,15 @@ pub fn json_schemas() -> Vec<(&'static str, String)> {
                     .for_serialize()
                     .into_generator()
                     .into_root_schema_for::<result::JobResult>(),
+            ),
+        ),
+        (
+            "callback.v1.json",
+            pretty(
+                &SchemaSettings::draft2020_12()
+                    .for_serialize()
+                    .into_generator()
+                    .into_root_schema_for::<callback::Notice>(),
             ),
         ),
         (

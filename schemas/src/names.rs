@@ -8,6 +8,8 @@ use crate::id::JobId;
 pub const JOBS_EXCHANGE: &str = "glovebox.jobs";
 /// The fanout exchange, and the queue of the same name, for what could not be parsed or kept killing its runner.
 pub const DEAD: &str = "glovebox.dead";
+/// The queue of the callbacks that are to be sent now.
+pub const CALLBACKS: &str = "glovebox.callbacks";
 /// The fanout exchange that carries cancellations to every runner.
 pub const CONTROL_EXCHANGE: &str = "glovebox.control";
 
@@ -41,6 +43,13 @@ pub const FIRST_COPY_HEADER: &str = "x-first-copy";
 pub const REASON_HEADER: &str = "x-glovebox-reason";
 /// The AMQP header of a dead letter with the history of its attempts: JSON, as in a result.
 pub const ATTEMPTS_HEADER: &str = "x-glovebox-attempts";
+/// The AMQP header of a callback that says how often it had to wait because its receiver had too many at a time.
+pub const DEFERRALS_HEADER: &str = "x-glovebox-deferrals";
+/// The HTTP header of a callback with the time and the signatures: `t=UNIX-SECONDS,v1=HEX`, by HMAC-SHA-256 over
+/// `t.body`; one `v1` for each of the tenant's keys.
+pub const SIGNATURE_HEADER: &str = "Glovebox-Signature";
+/// The HTTP header of a callback with its id: the same whenever the same callback is sent again.
+pub const DELIVERY_HEADER: &str = "Glovebox-Delivery";
 /// The AMQP content type of every message.
 pub const CONTENT_TYPE: &str = "application/json";
 
@@ -58,6 +67,12 @@ pub fn is_lane(text: &str) -> bool {
 #[must_use]
 pub fn queue(lane: &str) -> String {
     format!("{JOBS_EXCHANGE}.{lane}")
+}
+
+/// The queue in which callbacks wait for at most so many milliseconds before they are in [`CALLBACKS`] again.
+#[must_use]
+pub fn waiting_callbacks(ms: u64) -> String {
+    format!("{CALLBACKS}.wait.{ms}")
 }
 
 /// The Redis string with a job's result.

@@ -4,7 +4,8 @@
 //! arguments: so no other crate may make up an argument of its own.
 
 use crate::names::{
-    CONSUMER_TIMEOUT_MS, CONTROL_EXCHANGE, DEAD, DELIVERY_LIMIT, JOBS_EXCHANGE, queue,
+    CALLBACKS, CONSUMER_TIMEOUT_MS, CONTROL_EXCHANGE, DEAD, DELIVERY_LIMIT, JOBS_EXCHANGE, queue,
+    waiting_callbacks,
 };
 
 /// Everything that has to exist on the broker.
@@ -78,7 +79,7 @@ impl Topology {
             kind,
             durable: true,
         };
-        let mut queues = vec![dead_queue()];
+        let mut queues = vec![dead_queue(), callbacks_queue()];
         let mut bindings = vec![Binding {
             queue: DEAD.into(),
             exchange: DEAD,
@@ -101,6 +102,51 @@ impl Topology {
             queues,
             bindings,
         }
+    }
+
+    /// What has to exist for callbacks that wait: a queue for each of these times, in milliseconds.
+    #[must_use]
+    pub fn for_callbacks(waits: impl IntoIterator<Item = u64>) -> Self {
+        let mut topology = Self::for_lanes::<&str>(&[]);
+        topology.queues.extend(waits.into_iter().map(waiting_queue));
+        topology
+    }
+}
+
+/// The broker's own limit is a last resort against an order that nobody survives reading.
+fn callbacks_queue() -> Queue {
+    let arguments = vec![
+        ("x-queue-type", Argument::Str("quorum")),
+        ("x-delivery-limit", Argument::Int(DELIVERY_LIMIT.into())),
+        ("x-dead-letter-exchange", Argument::Str(DEAD)),
+        ("x-dead-letter-strategy", Argument::Str("at-least-once")),
+        ("x-overflow", Argument::Str("reject-publish")),
+    ];
+    Queue {
+        name: CALLBACKS.into(),
+        durable: true,
+        arguments,
+    }
+}
+
+/// What has waited here goes to the queue of callbacks by the exchange without a name. Its name has its time, so that
+/// other times are other queues, and not other settings of the same.
+fn waiting_queue(ms: u64) -> Queue {
+    let arguments = vec![
+        ("x-queue-type", Argument::Str("quorum")),
+        (
+            "x-message-ttl",
+            Argument::Int(i64::try_from(ms).unwrap_or(i64::MAX)),
+        ),
+        ("x-dead-letter-exchange", Argument::Str("")),
+        ("x-dead-letter-routing-key", Argument::Str(CALLBACKS)),
+        ("x-dead-letter-strategy", Argument::Str("at-least-once")),
+        ("x-overflow", Argument::Str("reject-publish")),
+    ];
+    Queue {
+        name: waiting_callbacks(ms),
+        durable: true,
+        arguments,
     }
 }
 
@@ -149,6 +195,7 @@ mod tests {
             names,
             [
                 "glovebox.dead",
+                "glovebox.callbacks",
                 "glovebox.jobs.default",
                 "glovebox.jobs.slow"
             ]

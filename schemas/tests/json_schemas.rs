@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use glovebox_schemas::callback::Notice;
 use glovebox_schemas::control::Cancel;
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::json_schemas;
@@ -43,7 +44,7 @@ fn good_jobs_satisfy_the_schema() {
     let schema = validator("job.v1.json");
     let jobs = [
         json!({ "id": "a", "language": "python", "code": "print(1)" }),
-        json!({ "version": 1, "id": "A-b_9", "language": "c++", "files": [{ "path": "src/a.cc", "content": "" }, { "path": "in.bin", "content": "/w==", "encoding": "base64" }], "entrypoint": "src/a.cc", "stdin": "1 2", "args": ["-v"], "env": { "LANG": "C.UTF-8" }, "limits": { "wall_ms": 1000, "processes": 4 }, "network": "proxy", "outputs": ["out/*.png"], "lane": "slow", "tenant": "a.b", "expires_at": "2030-01-31T12:00:00Z", "stream": true, "metadata": { "user": "7" } }),
+        json!({ "version": 1, "id": "A-b_9", "language": "c++", "files": [{ "path": "src/a.cc", "content": "" }, { "path": "in.bin", "content": "/w==", "encoding": "base64" }], "entrypoint": "src/a.cc", "stdin": "1 2", "args": ["-v"], "env": { "LANG": "C.UTF-8" }, "limits": { "wall_ms": 1000, "processes": 4 }, "network": "proxy", "outputs": ["out/*.png"], "lane": "slow", "tenant": "a.b", "expires_at": "2030-01-31T12:00:00Z", "stream": true, "callback": { "url": "https://example.org/x?y", "headers": { "Authorization": "z" }, "include_result": false }, "metadata": { "user": "7" } }),
         json!({ "id": "b", "language": "nodejs", "code": "", "entrypoint": null, "tests": [{ "name": "one", "stdin": "1", "args": ["x"], "expected_stdout": "1\n", "compare": "tokens" }, { "name": "two" }] }),
     ];
     for written in jobs {
@@ -86,6 +87,12 @@ fn bad_jobs_satisfy_neither_the_schema_nor_the_parser() {
         ("expires_at", json!("tomorrow")),
         ("tests", json!([{ "stdin": "" }])),
         ("args", json!(vec![""; 1_001])),
+        ("callback", json!({ "url": "ftp://example.org/" })),
+        (
+            "callback",
+            json!({ "url": "https://a.b/", "headers": { "a b": "" } }),
+        ),
+        ("callback", json!({})),
     ];
     for (field, value) in wrong {
         let mut job = json!({ "id": "a", "language": "python", "code": "" });
@@ -157,7 +164,7 @@ fn results_and_cancellations_satisfy_their_schemas() {
         ..empty.clone()
     };
     assert_eq!(full.usage.unwrap().wall_ms, 1.235);
-    for result in [empty, full] {
+    for result in [empty, full.clone()] {
         let document: Value = serde_json::from_slice(&result.to_json()).unwrap();
         let flaws: Vec<_> = schema
             .iter_errors(&document)
@@ -197,6 +204,9 @@ fn results_and_cancellations_satisfy_their_schemas() {
             "fields are those of the contract"
         );
     }
+    let notice = Notice::new(&Job::new("python"), &full, true);
+    let notice = serde_json::to_value(notice).unwrap();
+    assert!(validator("callback.v1.json").is_valid(&notice));
     let cancel = serde_json::from_slice(&Cancel::new(JobId::new_v7()).to_wire_json()).unwrap();
     assert!(validator("cancel.v1.json").is_valid(&cancel));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use glovebox_schemas::control::Cancel;
 use glovebox_schemas::job::{
-    Compare, Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest, TestCase,
+    Callback, Compare, Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest, TestCase,
 };
 use glovebox_schemas::result::{Encoding, ErrorInfo, JobResult, Limit, Status};
 use proptest::collection::{btree_map, vec};
@@ -43,6 +43,19 @@ fn proxy() -> impl Strategy<Value = ProxyRequest> {
                 upstream,
             },
         )
+}
+
+fn callback() -> impl Strategy<Value = Callback> {
+    (
+        "https?://[a-z]{1,9}(:[1-9][0-9]{0,3})?/[!-\"$-\\[\\]-~]{0,20}",
+        btree_map("x-[a-z]{1,9}", "([!-~]{1,9})?", 0..3),
+        any::<bool>(),
+    )
+        .prop_map(|(url, headers, include_result)| Callback {
+            url,
+            headers,
+            include_result,
+        })
 }
 
 fn files() -> impl Strategy<Value = Vec<JobFile>> {
@@ -108,7 +121,7 @@ fn job() -> impl Strategy<Value = Job> {
         strings(),
         limits(),
         (option::of(proxy()), option::of("[a-z0-9][a-z0-9._-]{0,63}")),
-        any::<bool>(),
+        (any::<bool>(), option::of(callback())),
         "[a-z0-9-]{1,32}",
         "[A-Za-z0-9_.-]{1,64}",
     );
@@ -118,7 +131,7 @@ fn job() -> impl Strategy<Value = Job> {
     );
     (program, input(), wishes, ends).prop_map(
         |((id, language, code, files), (stdin, args, tests), wishes, (expires_at, metadata))| {
-            let (env, limits, (proxy, environment), stream, lane, tenant) = wishes;
+            let (env, limits, (proxy, environment), (stream, callback), lane, tenant) = wishes;
             let expires_at = expires_at.map(|(s, ns)| jiff::Timestamp::new(s, ns).unwrap());
             let (network, proxy) = match proxy {
                 Some(asked) => (Network::Proxy, asked),
@@ -147,6 +160,7 @@ fn job() -> impl Strategy<Value = Job> {
                 expires_at,
                 stream,
                 metadata,
+                callback,
                 ..Job::new(language)
             }
         },

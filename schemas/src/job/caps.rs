@@ -39,3 +39,9 @@ pub const MAX_HOST_BYTES: usize = 300;
 pub const MAX_PORTS: usize = 64;
 /// The name of a test.
 pub const MAX_TEST_NAME_BYTES: usize = 200;
+/// The URL of a callback.
+pub const MAX_CALLBACK_URL_BYTES: usize = 2_048;
+/// Headers of a callback.
+pub const MAX_CALLBACK_HEADERS: usize = 16;
+/// All their names and values together.
+pub const MAX_CALLBACK_HEADER_BYTES: usize = 8 * 1024;

@@ -111,6 +111,10 @@ fn fields(document: JobDocument, id: JobId) -> Result<Job, Rejection> {
         tenant: document.tenant,
         expires_at: document.expires_at.as_deref().map(expires_at).transpose()?,
         stream: document.stream,
+        callback: document
+            .callback
+            .map(|Object(callback)| callback.checked())
+            .transpose()?,
         metadata: document.metadata.0,
     })
 }

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::callback::CallbackDocument;
 use super::caps::{
     MAX_ARGS, MAX_ENV, MAX_FILES, MAX_HOST_BYTES, MAX_HOSTS, MAX_METADATA, MAX_OUTPUTS,
     MAX_PATH_BYTES, MAX_PORTS, MAX_TEST_NAME_BYTES, MAX_TESTS,
@@ -103,6 +104,9 @@ pub(super) struct JobDocument {
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = false))]
     pub(super) stream: bool,
+    /// Where to tell that the job is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) callback: Option<Object<CallbackDocument>>,
     /// Handed back untouched in the result. At most 16 KiB in all.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = {}))]
@@ -222,6 +226,10 @@ impl From<&Job> for JobDocument {
             tenant: job.tenant.clone(),
             expires_at: job.expires_at.map(|time| time.to_string()),
             stream: job.stream,
+            callback: job
+                .callback
+                .as_ref()
+                .map(|callback| Object(callback.into())),
             metadata: Map(job.metadata.clone()),
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod amounts;
+mod callback;
 mod document;
 mod paths;
 mod values;
