@@ -12,6 +12,7 @@
 
 mod amqp;
 mod error;
+mod outlet;
 pub mod retry;
 mod store;
 mod tls;
@@ -21,8 +22,9 @@ mod url;
 
 pub use amqp::connect_amqp;
 pub use error::{BrokerError, Flaw, Service};
+pub use outlet::{Letter, Outbox, Outlet};
 pub use retry::Retry;
 pub use store::{Connection, Redis, connect_redis, subscribe};
 pub use tls::{trust, uses_tls};
-pub use topology::declare;
+pub use topology::{declare, declare_all};
 pub use url::without_password;

@@ -22,7 +22,15 @@ use crate::error::{BrokerError, innermost};
 /// [`BrokerError::Declare`] for any other refusal. Either way the broker has
 /// closed `channel`.
 pub async fn declare<L: AsRef<str>>(channel: &Channel, lanes: &[L]) -> Result<(), BrokerError> {
-    let topology = Topology::for_lanes(lanes);
+    declare_all(channel, &Topology::for_lanes(lanes)).await
+}
+
+/// Makes sure that all of this exists. Doing it again changes nothing.
+///
+/// # Errors
+///
+/// As [`declare`].
+pub async fn declare_all(channel: &Channel, topology: &Topology) -> Result<(), BrokerError> {
     for exchange in &topology.exchanges {
         declare_exchange(channel, exchange)
             .await
