@@ -100,6 +100,7 @@ fn pipeline(cells: Cells, languages: Languages, store: &MemoryStore) -> Arc<Pipe
         cancellations: Cancellations::default(),
         health: Health::new(Valve::new()),
         parking: Parking::new(),
+        callbacks: None,
         quarantine: Semaphore::new(1),
         watch: |_| {},
     })

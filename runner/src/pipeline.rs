@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use glovebox_schemas::callback::Order;
 use glovebox_schemas::job::Job;
 use glovebox_schemas::result::{ErrorInfo, JobResult, Status};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -16,10 +17,10 @@ use crate::cancel::{Cancellations, Registration};
 use crate::health::Health;
 use crate::launch::{Cells, Launched, NoSlot, Slot};
 use crate::lease::Claim;
-use crate::message::{Delivery, Parking};
+use crate::message::{Callbacks, Delivery, Parking};
 use crate::outcome;
 use crate::plan;
-use crate::result::{Before, Begun, Fate, GIVEN_BACK, Store};
+use crate::result::{Before, Begun, Fate, GIVEN_BACK, Owed, Store};
 use crate::stage::{Stage, Watch};
 
 /// What every delivery is handled with.
@@ -31,6 +32,8 @@ pub(crate) struct Pipeline {
     pub(crate) cancellations: Cancellations,
     pub(crate) health: Health,
     pub(crate) parking: Parking,
+    /// `None` if nobody is called back.
+    pub(crate) callbacks: Option<Callbacks>,
     /// One permit, for a job that may have killed an earlier runner: two at once would be blamed for each other.
     pub(crate) quarantine: Semaphore,
     pub(crate) watch: Watch,
@@ -63,7 +66,7 @@ impl Pipeline {
                 tracing::warn!(code = rejection.code, "dead-lettered what is not a job");
                 if let Some(id) = rejection.id.clone() {
                     let result = JobResult::rejected(id, &rejection, &self.runner);
-                    self.publish(delivery, result).await;
+                    self.publish(delivery, &delivery.stamp(result)).await;
                 }
                 return Settlement::DeadLetter(rejection.code.to_owned(), Begun::default());
             }
@@ -90,7 +93,10 @@ impl Pipeline {
             let before = self.store.begin(&job, quarantine.is_some()).await;
             let written = before != Before::Away;
             let begun = match before {
-                Before::Done => return Settlement::Ack,
+                Before::Done => {
+                    drop((slot, quarantine));
+                    return self.call_back(delivery, &job, None).await;
+                }
                 Before::Deadly(begun) => {
                     drop((slot, quarantine));
                     let error = killed_its_runners();
@@ -240,17 +246,18 @@ impl Pipeline {
         result.metadata = job.metadata.clone();
         result.attempt = begun.number();
         result.earlier_attempts = begun.earlier;
-        match self.publish(delivery, result).await {
-            Fate::Stored | Fate::Other => Settlement::Ack,
+        let result = delivery.stamp(result);
+        match self.publish(delivery, &result).await {
+            Fate::Stored => self.call_back(delivery, job, Some(&result)).await,
+            Fate::Other => self.call_back(delivery, job, None).await,
             Fate::Elsewhere => Settlement::GiveBack,
         }
     }
 
     /// result → Redis. Returns only when it is durable, however long the store is away.
-    async fn publish(&self, delivery: &Delivery, result: JobResult) -> Fate {
+    async fn publish(&self, delivery: &Delivery, result: &JobResult) -> Fate {
         (self.watch)(Stage::Judged);
-        let result = delivery.stamp(result);
-        let put = self.store.put(&result, delivery.bytes_held());
+        let put = self.store.put(result, delivery.bytes_held());
         tokio::pin!(put);
         let stored = tokio::select! {
             stored = &mut put => stored,
@@ -263,6 +270,39 @@ impl Pipeline {
         stored
     }
 }
+
+impl Pipeline {
+    /// result → an order in the queue of callbacks, if the job wants one. Returns only when the broker has it; without
+    /// `result`, when another delivery of the job has a result, it is looked up.
+    async fn call_back(
+        &self,
+        delivery: &Delivery,
+        job: &Job,
+        result: Option<&JobResult>,
+    ) -> Settlement {
+        let (Some(callbacks), Some(callback)) = (&self.callbacks, &job.callback) else {
+            return Settlement::Ack;
+        };
+        let order = match result {
+            Some(result) => Order::new(job, callback, result),
+            None => match self.store.owed(&job.id).await {
+                Owed::Nothing => return Settlement::Ack,
+                Owed::Callback(result) => Order::new(job, callback, &result),
+                Owed::Lost => {
+                    return Settlement::DeadLetter(RESULT_GONE.to_owned(), Begun::default());
+                }
+            },
+        };
+        let sent = callbacks.send(&order);
+        self.parking.after_a_while(delivery, sent).await;
+        self.store.called_back(&job.id).await;
+        (self.watch)(Stage::CalledBack);
+        Settlement::Ack
+    }
+}
+
+/// Why a message is a dead letter whose job is done, and its result expired before anybody was called back.
+const RESULT_GONE: &str = "callback_result_gone";
 
 /// A job that has not killed its runner by then is no suspect any more.
 const QUARANTINE: Duration = Duration::from_secs(60);

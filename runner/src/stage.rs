@@ -23,13 +23,15 @@ pub enum Stage {
     Judged,
     /// Its result is durable.
     Stored,
+    /// The broker has the order to call back, if the job wants that.
+    CalledBack,
     /// Its message is settled with the broker.
     Settled,
 }
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Stage; 10] = [
+    pub const ALL: [Stage; 11] = [
         Stage::Received,
         Stage::Parsed,
         Stage::Placed,
@@ -39,6 +41,7 @@ impl Stage {
         Stage::Ended,
         Stage::Judged,
         Stage::Stored,
+        Stage::CalledBack,
         Stage::Settled,
     ];
 }

@@ -20,7 +20,7 @@ use crate::heartbeat::{self, Heartbeat};
 use crate::launch::{Cells, LaunchError};
 use crate::lease::{Lease, RENEW_EVERY, TTL};
 use crate::message::intake::{Intake, Phase, Sink};
-use crate::message::{DeadLetters, Delivery, Parking};
+use crate::message::{Callbacks, DeadLetters, Delivery, Parking};
 use crate::pipeline::Pipeline;
 use crate::result::{Durability, RedisStore, Store};
 use crate::spool::{Spool, SpoolConfig};
@@ -130,6 +130,7 @@ async fn work(
         cancellations: Cancellations::under(Arc::clone(&lease)),
         health: Health::new(valve.clone()),
         parking: Parking::new(),
+        callbacks: Some(Callbacks::open(config.amqp_url.clone(), &config.name)),
         quarantine: Semaphore::new(1),
         watch: config.watch,
     });

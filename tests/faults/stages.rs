@@ -7,13 +7,13 @@ use glovebox_tests::fleet::eventually;
 use glovebox_tests::processes::cgroups_of;
 use nix::sys::signal::Signal;
 
-use crate::common::{brief, faulty, stored};
+use crate::common::{brief, calling_back, faulty, ordered, stored};
 
 async fn killed_at(stage: Stage) {
     let fleet = Fleet::new().await.unwrap();
     let mut dying = faulty(&fleet.services, &format!("{stage:?}"), "kill").await;
     let warden = dying.warden().unwrap();
-    let job = brief();
+    let job = calling_back();
     fleet.client.submit(&job).await.unwrap();
     assert_eq!(dying.ended().await.unwrap(), 128 + 9, "{}", dying.log());
     assert_eq!(cgroups_of(warden), Vec::<std::path::PathBuf>::new());
@@ -36,6 +36,8 @@ async fn killed_at(stage: Stage) {
     assert_eq!(lost, vec![expected; usize::from(attempt == 2)]);
     fleet.stop_settled(next).await.unwrap();
     assert_eq!(stored(&fleet, &job).await, result);
+    // Whoever died, somebody has had the end told; once more than needed only if it died before it could note that.
+    assert_eq!(ordered(&fleet).await, [job.id]);
 }
 
 /// A task that panics leaves nothing waiting for ever: the runner ends with it.
@@ -104,6 +106,7 @@ killed_at! {
     Launched => killed_amid_its_cell,
     Ended => killed_after_its_cell,
     Judged => killed_before_the_result_is_stored,
-    Stored => killed_between_result_and_ack,
+    Stored => killed_between_result_and_callback,
+    CalledBack => killed_between_callback_and_ack,
     Settled => killed_after_the_ack,
 }

@@ -1,53 +1,37 @@
 //! Dead letters: messages that nobody can run, kept aside with the reason and the history of their attempts.
 //!
-//! On a connection of its own, made when it is first needed: a broker that is short of memory holds publishing
-//! connections up, and acks must go on. Must never say that a letter is kept before the broker has said so.
+//! Must never say that a letter is kept before the broker has said so.
 
-use std::time::Duration;
-
-use glovebox_broker::{BrokerError, connect_amqp, declare};
+use glovebox_broker::{Letter, Outlet};
 use glovebox_schemas::job::caps::MAX_JOB_BYTES;
 use glovebox_schemas::names::{ATTEMPTS_HEADER, DEAD, REASON_HEADER};
 use glovebox_schemas::result::Attempt;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use glovebox_schemas::topology::Topology;
+use lapin::BasicProperties;
 use lapin::types::AMQPValue;
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::Mutex;
 
-const HEARTBEAT: Duration = Duration::from_secs(10);
-/// From the connection to the confirmation. Then the broker dead-letters by itself.
-const WITHIN: Duration = Duration::from_secs(10);
-/// Bytes of a message that is not worth a connection kept.
-const LARGE: usize = 1 << 20;
 /// AMQP's delivery mode of a message that survives the broker's restart.
 const PERSISTENT: u8 = 2;
 
 /// The way to the dead letters.
 pub(crate) struct DeadLetters {
-    url: String,
-    name: String,
-    link: Mutex<Option<Link>>,
-}
-
-struct Link {
-    /// Closes when dropped.
-    _connection: Connection,
-    channel: Channel,
+    outlet: Mutex<Outlet>,
 }
 
 impl DeadLetters {
     pub(crate) fn new(url: String, runner: &str) -> DeadLetters {
+        let name = format!("{runner} (dead letters)");
+        let outlet = Outlet::new(url, name, Topology::for_lanes::<&str>(&[]));
         DeadLetters {
-            url,
-            name: format!("{runner} (dead letters)"),
-            link: Mutex::new(None),
+            outlet: Mutex::new(outlet),
         }
     }
 
     /// Keeps a message aside.
     ///
     /// # Errors
-    /// Why it is not known to be kept; it may be.
+    /// Why it is not known to be kept; it may be. Then the broker dead-letters by itself.
     pub(super) async fn send(
         &self,
         body: &[u8],
@@ -58,59 +42,13 @@ impl DeadLetters {
         if body.len() > MAX_JOB_BYTES {
             return Err("it is larger than any job".to_owned());
         }
-        let properties = with_history(original, reason, earlier)?;
-        let mut link = self.link.lock().await;
-        let sent = tokio::time::timeout(WITHIN, self.publish(&mut link, body, properties)).await;
-        let sent = sent.unwrap_or_else(|_| Err("the broker did not confirm in time".to_owned()));
-        // lapin keeps its buffers at the size of the largest message.
-        if sent.is_err() || body.len() > LARGE {
-            *link = None;
-        }
-        sent
-    }
-
-    async fn publish(
-        &self,
-        slot: &mut Option<Link>,
-        body: &[u8],
-        properties: BasicProperties,
-    ) -> Result<(), String> {
-        let link = match slot.take().filter(|link| link.channel.status().connected()) {
-            Some(link) => slot.insert(link),
-            None => slot.insert(self.connect().await.map_err(|error| error.to_string())?),
+        let letter = Letter {
+            exchange: DEAD,
+            routing_key: String::new(),
+            body: body.to_owned(),
+            properties: with_history(original, reason, earlier)?,
         };
-        let options = BasicPublishOptions {
-            mandatory: true,
-            ..BasicPublishOptions::default()
-        };
-        let failed = |error: lapin::Error| error.to_string();
-        let confirmation = link
-            .channel
-            .basic_publish(DEAD.into(), "".into(), options, body, properties)
-            .await
-            .map_err(failed)?
-            .await
-            .map_err(failed)?;
-        match confirmation {
-            Confirmation::Ack(None) => Ok(()),
-            Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {
-                Err(format!("nothing is bound to the exchange {DEAD}"))
-            }
-            _ => Err(format!("the queue {DEAD} does not take it")),
-        }
-    }
-
-    async fn connect(&self) -> Result<Link, BrokerError> {
-        let connection = connect_amqp(&self.url, &self.name, HEARTBEAT).await?;
-        let lost = |error| BrokerError::lost(&self.url, "opening a channel", error);
-        let channel = connection.create_channel().await.map_err(lost)?;
-        let confirm = ConfirmSelectOptions::default();
-        channel.confirm_select(confirm).await.map_err(lost)?;
-        declare::<&str>(&channel, &[]).await?;
-        Ok(Link {
-            _connection: connection,
-            channel,
-        })
+        self.outlet.lock().await.send(&letter).await
     }
 }
 

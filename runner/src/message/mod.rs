@@ -4,6 +4,7 @@
 //! anything on its own account: the pipeline does, at its end.
 
 mod acks;
+mod callbacks;
 mod dead;
 pub(crate) mod intake;
 mod parking;
@@ -16,6 +17,7 @@ use glovebox_schemas::job::{Job, JobId, Rejection};
 use glovebox_schemas::result::{JobResult, millis};
 use jiff::Timestamp;
 
+pub(crate) use self::callbacks::Callbacks;
 pub(crate) use self::dead::DeadLetters;
 pub(crate) use self::parking::Parking;
 use self::receipt::Receipt;

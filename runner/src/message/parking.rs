@@ -1,5 +1,5 @@
 //! Deliveries that can't be worked on now: one whose job runs already, here or elsewhere, one that is to be left alone
-//! for a while, one whose result waits for Redis. They are held, not given back, since each giving back is counted by the broker.
+//! for a while, one whose result waits for Redis or whose callback for RabbitMQ. They are held, not given back, since each giving back is counted by the broker.
 //!
 //! What is parked takes a place of the prefetch, so the intake makes room for it: a runner must never sit idle because
 //! it holds what it can't work on.
@@ -17,6 +17,9 @@ use crate::result::{Before, Store};
 /// How often it is looked whether a job that runs elsewhere is done. Its message is here only because a connection
 /// broke, or because it was sent twice.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What takes longer is held up by a server.
+const A_WHILE: Duration = Duration::from_millis(500);
 
 /// How many deliveries are parked, by lane.
 pub(crate) type Parked = HashMap<String, Count>;
@@ -97,6 +100,22 @@ impl Parking {
         }
         let _place = self.park_as(Kind::Waiting, delivery);
         ready.await
+    }
+
+    /// Finishes what is usually done in an instant; parks the delivery if it is not.
+    pub(crate) async fn after_a_while<T>(
+        &self,
+        delivery: &Delivery,
+        done: impl Future<Output = T>,
+    ) -> T {
+        tokio::pin!(done);
+        match tokio::time::timeout(A_WHILE, &mut done).await {
+            Ok(done) => done,
+            Err(_) => {
+                let _place = self.park_as(Kind::Waiting, delivery);
+                done.await
+            }
+        }
     }
 
     /// For whoever makes room.

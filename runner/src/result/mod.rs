@@ -81,6 +81,17 @@ impl Begun {
     }
 }
 
+/// What a job that is done may still be owed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Owed {
+    /// Its callback was sent on its way.
+    Nothing,
+    /// A callback with this result.
+    Callback(Box<JobResult>),
+    /// A callback with a result that has expired, or that a stranger has made unusable.
+    Lost,
+}
+
 /// How an attempt ended whose runner stopped.
 pub(crate) const GIVEN_BACK: &str = "given_back";
 
@@ -165,6 +176,21 @@ impl Store {
                 witness.done(result.clone());
                 Fate::Stored
             }
+        }
+    }
+
+    /// What the job, which is done, may still be owed. Returns only when the store has said so.
+    pub(crate) async fn owed(&self, id: &JobId) -> Owed {
+        match self {
+            Store::Redis(store, _) => store.owed(id).await,
+            Store::Memory(_) => Owed::Nothing,
+        }
+    }
+
+    /// Notes that nothing is owed. If it can't be noted, the job's next delivery has the callback sent again.
+    pub(crate) async fn called_back(&self, id: &JobId) {
+        if let Store::Redis(store, _) = self {
+            store.called_back(id).await;
         }
     }
 

@@ -3,6 +3,8 @@
 //! What must happen in one step is a script, in a file of its own beside this one. Must never announce a result that
 //! is not stored, and never retry by itself: [`crate::spool`] and the pipeline know what can wait.
 
+mod callback;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
