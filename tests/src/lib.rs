@@ -8,6 +8,7 @@
 //!
 //! [`probe::Probe`] is a program that tries to break out, [`bait::Bait`] what it is after.
 //! [`site::Site`] is what a job reaches through the gate, [`policies::Policies`] opens it.
+//! [`receiver::Receiver`] hears callbacks.
 //! [`run::Run`] is one job on the real kernel without any server; [`cli::Cli`] is the command itself.
 //!
 //! It must never touch a server that is not private to the tests, and never
@@ -29,6 +30,7 @@ pub mod policies;
 pub mod probe;
 pub mod processes;
 mod rabbit;
+pub mod receiver;
 mod redis;
 pub mod relay;
 mod remains;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use glovebox_schemas::job::JobId;
 
+use crate::callbacks::CallbacksArgs;
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 done · 2 usage · 3 the job was not `succeeded` · 4 a service is out of reach · 5 this host can't isolate ·
 6 a runner left jobs to be delivered again (0: all that it had taken is done or given back).
@@ -28,6 +30,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Work: take jobs from RabbitMQ, run them, put results into Redis
     Runner(RunnerArgs),
+    /// Send the callbacks that jobs have asked for: a signed POST when one is done
+    Callbacks(CallbacksArgs),
     /// List the runners: what each does, how busy it is, and which were lost within a day
     Runners(RunnersArgs),
     /// Hand a job over and print its id

@@ -2,6 +2,7 @@
 
 mod args;
 mod batch;
+mod callbacks;
 mod doctor;
 mod env;
 mod env_build;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     match command {
         args::Command::Run(args) => run::run(args),
         args::Command::Runner(args) => runner::run(args),
+        args::Command::Callbacks(args) => callbacks::run(args),
         args::Command::Runners(args) => runners::run(&args),
         args::Command::Submit(args) => queue::submit(args),
         args::Command::Batch(args) => batch::run(args),

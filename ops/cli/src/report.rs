@@ -27,7 +27,7 @@ pub(crate) fn start_logging(command: &Command) {
     let default = match command {
         // lapin prints whole messages when they come back, and those hold users' code; what it has to
         // say of connections, the runner says itself.
-        Command::Runner(_) | Command::Gateway(_) => "info,lapin=off",
+        Command::Runner(_) | Command::Gateway(_) | Command::Callbacks(_) => "info,lapin=off",
         // They say themselves what went wrong.
         _ => "off",
     };

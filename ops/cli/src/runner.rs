@@ -121,7 +121,8 @@ pub(crate) fn processors() -> u16 {
         .unwrap_or(1)
 }
 
-fn default_name() -> String {
+/// Host name and process id.
+pub(crate) fn default_name() -> String {
     let host = nix::unistd::gethostname().map_or_else(
         |_| "runner".to_owned(),
         |name| name.to_string_lossy().into_owned(),
