@@ -177,8 +177,7 @@ os.register_at_fork(after_in_child=burn)
     let folder = dir.path().to_str().unwrap();
     let mut line = Line::with(BINARY, Start::Warm, &[("GLOVEBOX_POLICIES", folder)]);
     line.until_warm();
-    let job =
-        json!({"id": "test", "language": "python", "code": "pass", "limits": {"cpu_ms": 90}});
+    let job = json!({"id": "test", "language": "python", "code": "pass", "limits": {"cpu_ms": 90}});
     let answers = (0..20).map(|_| line.run(&job)).filter(|one| one.warm);
     let used: Vec<f64> = answers
         .map(|answer| {

@@ -98,7 +98,10 @@ fn furnish(site: &Site<'_>, users: &OwnedFd, mounts: &OwnedFd) -> Result<(Rooms,
     let leave = |flags, what| unshare(flags).map_err(|error| broken(what, &error));
     root::enter(mounts, "entering the mounts of a nursery")?;
     let pids = own("/proc/self/ns/pid")?;
-    leave(CloneFlags::CLONE_NEWNS, "leaving to the warden the mounts of")?;
+    leave(
+        CloneFlags::CLONE_NEWNS,
+        "leaving to the warden the mounts of",
+    )?;
     // Linux lets a user namespace mount a new /proc only where an unmasked one is in sight; each cell's covers this one,
     // which shows what is in the nursery and nothing else.
     let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;

@@ -189,10 +189,13 @@ impl Pool {
         let standby = slot.standby.as_ref()?;
         let (number, ready, since) = (standby.blueprint, standby.ready, standby.since);
         let template = self.templates.iter_mut().find(|one| one.number() == number);
-        let patience = template
-            .as_ref()
-            .map_or(Duration::ZERO, |one| one.patience());
-        let late = !ready && !is_within(since, patience);
+        let (patience, of_a_job) = template.as_ref().map_or_else(Default::default, |one| {
+            (one.patience(), one.patience_of_a_job())
+        });
+        let is_awaited_too_long = |one: &Pending| !is_within(one.launched, of_a_job);
+        let late = !ready
+            && (!is_within(since, patience)
+                || slot.pending.as_ref().is_some_and(is_awaited_too_long));
         let failure = match slot.turn_standby() {
             None if !late => return None,
             None => Some(at(Step::Summon)(Errno::TIMEDOUT)),

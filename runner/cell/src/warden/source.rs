@@ -14,9 +14,12 @@ use crate::blueprint::{Blueprint, Warm};
 use crate::protocol::{Event, FileSpec};
 use crate::report::Failure;
 
-/// How long a cell may take until it waits: a child of a template, and an interpreter that starts.
-const BORN_WITHIN: Duration = Duration::from_millis(500);
+/// How long a cell may take until it waits: a child of a template, and an interpreter that starts. On a busy machine a
+/// child takes long, too, and starting cold would make that worse.
+const BORN_WITHIN: Duration = Duration::from_secs(3);
 const STARTED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a job waits for a child.
+const AWAITED_FOR: Duration = Duration::from_millis(500);
 
 /// The libraries that interpreters of both modes load.
 pub(super) struct Libraries {
@@ -54,10 +57,18 @@ impl Source {
         }
     }
 
-    /// How long a cell of it may take until it waits, or a job waits for it.
+    /// How long a cell of it may take until it waits.
     pub(super) fn patience(&self) -> Duration {
         match self {
             Source::Template(_) => BORN_WITHIN,
+            Source::Ahead(_) => STARTED_WITHIN,
+        }
+    }
+
+    /// How long a job waits for a cell of it.
+    pub(super) fn patience_of_a_job(&self) -> Duration {
+        match self {
+            Source::Template(_) => AWAITED_FOR,
             Source::Ahead(_) => STARTED_WITHIN,
         }
     }
