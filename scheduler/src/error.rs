@@ -171,7 +171,7 @@ impl SubmitError {
         match self {
             Self::QueueFull { .. } => true,
             Self::Client(error) => error.is_temporary(),
-            Self::Rejected(_) | Self::NoSuchLane { .. } => false,
+            Self::Rejected(_) | Self::NoSuchLane { .. } | Self::Taken { .. } => false,
         }
     }
 
