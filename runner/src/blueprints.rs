@@ -68,16 +68,25 @@ impl Wanted<'_> {
                 .find(language)
                 .is_some_and(|meant| meant.name == profile.name)
         };
+        let runs = |language: &str, asked: &Option<String>, network: job::Network| {
+            let Kind::Run { environment, proxy } = kind else {
+                return matches!(kind, Kind::Compile) && is_of(language);
+            };
+            let asked = asked.as_ref().and_then(|name| name.split_once(':'));
+            is_of(language)
+                && asked.map(|(_, name)| name) == environment.as_deref()
+                && *proxy == (network == job::Network::Proxy)
+        };
         match (self, kind) {
             (Wanted::Install(language), Kind::Install) => is_of(language),
             (Wanted::Install(_), _) | (_, Kind::Install) => false,
             (Wanted::Everything, _) => true,
-            (Wanted::Job(job), Kind::Compile) => is_of(&job.language),
-            (Wanted::Job(job), Kind::Run { environment, proxy }) => {
-                let asked = job.profile.as_ref().and_then(|name| name.split_once(':'));
-                is_of(&job.language)
-                    && asked.map(|(_, name)| name) == environment.as_deref()
-                    && *proxy == (job.network == job::Network::Proxy)
+            (Wanted::Job(job), _) => {
+                let checks = |checker: &job::Checker| {
+                    runs(&checker.language, &checker.profile, job::Network::None)
+                };
+                runs(&job.language, &job.profile, job.network)
+                    || job.checker.as_ref().is_some_and(checks)
             }
         }
     }

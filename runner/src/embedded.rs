@@ -42,19 +42,21 @@ pub enum EmbeddedError {
     NoResult,
 }
 
-/// Runs the job document `body` and gives its result, with the layers that were in force. A job with
-/// `stream` set has its output passed to `echo` as it comes. SIGINT and SIGTERM cancel the job.
+/// Runs the job document `body` and gives its result, with the layers that were in force. Its tests share `slots`, which
+/// are the warden's. A job with `stream` set has its output passed to `echo` as it comes. SIGINT and SIGTERM cancel the
+/// job.
 ///
 /// # Errors
 /// When this host can't isolate as asked.
 pub fn run_one(
     link: Link,
     languages: Languages,
+    slots: u16,
     body: Vec<u8>,
     echo: Echo,
 ) -> Result<(JobResult, Vec<Layer>), EmbeddedError> {
     block_on(async {
-        let cells = Cells::open(link, 1, |_| {}).await?;
+        let cells = Cells::open(link, slots, |_| {}).await?;
         let layers = cells.layers().to_vec();
         let store = MemoryStore::new(echo);
         let pipeline = pipeline(cells, languages, &store);

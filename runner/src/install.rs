@@ -14,7 +14,7 @@ use crate::blueprints::{Kind, Languages, limits};
 use crate::embedded::{Echo, EmbeddedError, alone, block_on};
 use crate::launch::{Ended, Keep, Order};
 use crate::outcome;
-use crate::plan::{self, Cell, Input, Plan, Run};
+use crate::plan::{self, Cell, Expected, Input, Plan, Run};
 use crate::result::{MemoryStore, Tap};
 
 /// An installer may open more connections than a job: one a package.
@@ -62,11 +62,14 @@ pub fn install(
     };
     let tap = Tap::Memory(MemoryStore::new(echo));
     let ended = block_on(alone(link, &job.id, async |cells, slot, registration| {
-        cells.run(slot, &order, registration, Some(tap)).await
+        let until = std::future::pending();
+        cells
+            .run(slot, &order, registration, Some(tap), until)
+            .await
     }))?;
     let ended = Ended {
-        compile: None,
         runs: vec![ended],
+        ..Ended::default()
     };
     let outcome = outcome::judge(&plan, ended);
     Ok(outcome::compose(&job, &plan, outcome, ""))
@@ -122,9 +125,12 @@ fn decide(languages: &Languages, installation: &Installation) -> Result<Plan, Re
                 plan::text("install", &script(rules))?,
             ],
             stdin: Vec::new(),
-            expected: None,
+            expected: Expected::Anything,
         }],
         tests: false,
+        checker: None,
+        parallel: 1,
+        stop_on_failure: false,
         gate: Some(gate),
     })
 }

@@ -4,6 +4,7 @@
 //! and is the only room that knows lapin; `result` writes to Redis and is the only one that knows
 //! redis; they never meet. Must hold no power: it runs as an unprivileged user beside the warden.
 
+mod aside;
 mod blueprints;
 mod cancel;
 mod embedded;

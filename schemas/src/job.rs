@@ -8,6 +8,7 @@ mod arguments;
 mod callback;
 pub mod caps;
 mod check;
+mod judging;
 mod paths;
 mod wire;
 
@@ -23,6 +24,7 @@ pub use crate::rejection::Rejection;
 pub use callback::Callback;
 pub(crate) use callback::{check_headers, check_url};
 pub use caps::MAX_JOB_BYTES;
+pub use judging::{Checker, Compare, TestCase, Tolerance};
 
 use crate::names::{DEFAULT_LANE, DEFAULT_TENANT};
 use crate::read::{self, VERSION};
@@ -61,6 +63,12 @@ pub struct Job {
     pub proxy: ProxyRequest,
     /// Runs of the same program, each in its own fresh cell.
     pub tests: Vec<TestCase>,
+    /// Judges the output of the tests that are compared by it.
+    pub checker: Option<Checker>,
+    /// How many tests may run at the same time, if not as many as the runner has room for.
+    pub parallel: Option<u32>,
+    /// Whether the tests after the first that fails are left out.
+    pub stop_on_failure: bool,
     /// Globs of the files to hand back.
     pub outputs: Vec<String>,
     /// Which queue.
@@ -143,34 +151,6 @@ pub struct ProxyRequest {
     pub upstream: Option<String>,
 }
 
-/// One run of a job's program with its own input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TestCase {
-    /// What it is called in the result; no two tests of a job share a name.
-    pub name: String,
-    /// What the program reads.
-    pub stdin: String,
-    /// The program's arguments.
-    pub args: Vec<String>,
-    /// What it has to write; absent if only its exit code counts.
-    pub expected_stdout: Option<String>,
-    /// How exactly it has to write that.
-    pub compare: Compare,
-}
-
-/// How a test's output is compared with what was expected.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Compare {
-    /// Byte by byte.
-    Exact,
-    /// Without white space at the end of each line and of the whole.
-    #[default]
-    Trimmed,
-    /// Word by word, whatever white space is between them.
-    Tokens,
-}
-
 impl Job {
     /// A job with a new id and nothing in it but its language: the start for a client that builds one.
     #[must_use]
@@ -190,6 +170,9 @@ impl Job {
             network: Network::default(),
             proxy: ProxyRequest::default(),
             tests: Vec::new(),
+            checker: None,
+            parallel: None,
+            stop_on_failure: false,
             outputs: Vec::new(),
             lane: DEFAULT_LANE.into(),
             tenant: DEFAULT_TENANT.into(),

@@ -61,7 +61,8 @@ pub struct JobResult {
     /// The system calls that the policy refused, also if the program went on.
     #[serde(default)]
     pub denied: Vec<Denied>,
-    /// What it used, if it ran.
+    /// What it used, if it ran. Times add up over its tests, also of those that ran side by side; peaks are the highest
+    /// of any one.
     #[serde(default)]
     pub usage: Option<Usage>,
     /// When what happened.
@@ -83,7 +84,7 @@ pub struct JobResult {
     /// exit code and the output of the result are the compiler's.
     #[serde(default)]
     pub compile: Option<Ran>,
-    /// What became of each test, in the job's order.
+    /// What became of each test, in the job's order: with `stop_on_failure`, up to the first that did not succeed.
     #[serde(default)]
     pub tests: Vec<TestResult>,
     /// The files that the job asked for.

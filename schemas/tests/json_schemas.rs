@@ -9,8 +9,8 @@ use glovebox_schemas::control::Cancel;
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::json_schemas;
 use glovebox_schemas::result::{
-    Connection, Denied, JobResult, Limit, OutputFile, Ran, Status, TestResult, Times, Usage,
-    Verdict, encode_output, millis,
+    Connection, Denied, ErrorInfo, JobResult, Limit, OutputFile, Ran, Status, TestResult, Times,
+    Usage, Verdict, encode_output, millis,
 };
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -46,6 +46,7 @@ fn good_jobs_satisfy_the_schema() {
         json!({ "id": "a", "language": "python", "code": "print(1)" }),
         json!({ "version": 1, "id": "A-b_9", "language": "c++", "files": [{ "path": "src/a.cc", "content": "" }, { "path": "in.bin", "content": "/w==", "encoding": "base64" }], "entrypoint": "src/a.cc", "stdin": "1 2", "args": ["-v"], "env": { "LANG": "C.UTF-8" }, "limits": { "wall_ms": 1000, "processes": 4 }, "network": "proxy", "outputs": ["out/*.png"], "lane": "slow", "tenant": "a.b", "expires_at": "2030-01-31T12:00:00Z", "stream": true, "callback": { "url": "https://example.org/x?y", "headers": { "Authorization": "z" }, "include_result": false }, "metadata": { "user": "7" } }),
         json!({ "id": "b", "language": "nodejs", "code": "", "entrypoint": null, "tests": [{ "name": "one", "stdin": "1", "args": ["x"], "expected_stdout": "1\n", "compare": "tokens" }, { "name": "two" }] }),
+        json!({ "id": "c", "language": "c", "code": "", "parallel": 2, "stop_on_failure": true, "tests": [{ "name": "one", "expected_stdout": "1", "compare": "floats", "tolerance": { "absolute": 0.5 } }, { "name": "two", "compare": "floats", "tolerance": { "relative": 1 } }, { "name": "three", "compare": "unordered_lines" }, { "name": "four", "compare": "checker" }], "checker": { "language": "python", "profile": "python:data", "code": "", "files": [{ "path": "a", "content": "" }], "limits": { "wall_ms": 1 } } }),
     ];
     for written in jobs {
         let job = Job::parse(written.to_string().as_bytes()).unwrap();
@@ -86,6 +87,18 @@ fn bad_jobs_satisfy_neither_the_schema_nor_the_parser() {
         ("network", json!("all")),
         ("expires_at", json!("tomorrow")),
         ("tests", json!([{ "stdin": "" }])),
+        (
+            "tests",
+            json!([{ "name": "a", "compare": "floats", "tolerance": { "absolute": -1 } }]),
+        ),
+        (
+            "tests",
+            json!([{ "name": "a", "compare": "floats", "tolerance": 1 }]),
+        ),
+        ("parallel", json!(0)),
+        ("stop_on_failure", json!("yes")),
+        ("checker", json!({ "language": "python" })),
+        ("checker", json!("true")),
         ("args", json!(vec![""; 1_001])),
         ("callback", json!({ "url": "ftp://example.org/" })),
         (
@@ -136,6 +149,11 @@ fn results_and_cancellations_satisfy_their_schemas() {
         name: "one".into(),
         ran: ran.clone(),
         diff: Some("- 1\n+ 2\n".into()),
+        error: Some(ErrorInfo {
+            code: "checker_failed".into(),
+            message: "the checker ended with exit code 2".into(),
+            hint: "mend it".into(),
+        }),
     };
     let full = JobResult {
         limit: Some(Limit::Memory),

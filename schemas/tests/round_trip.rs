@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use glovebox_schemas::control::Cancel;
 use glovebox_schemas::job::{
-    Callback, Compare, Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest, TestCase,
+    Callback, Checker, Compare, Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest,
+    TestCase, Tolerance,
 };
 use glovebox_schemas::result::{Encoding, ErrorInfo, JobResult, Limit, Status};
 use proptest::collection::{btree_map, vec};
@@ -75,26 +76,63 @@ fn tests() -> impl Strategy<Value = Vec<TestCase>> {
     let compare = prop_oneof![
         Just(Compare::Exact),
         Just(Compare::Trimmed),
-        Just(Compare::Tokens)
+        Just(Compare::Tokens),
+        Just(Compare::UnorderedLines),
+        Just(Compare::Floats),
+        Just(Compare::Checker),
     ];
+    let tolerance = (0.0..1e300, 0.0..1e-3);
     let test = (
         any::<String>(),
         vec("[^\0]{0,9}", 0..3),
         option::of(any::<String>()),
         compare,
+        tolerance,
     );
     vec(test, 1..4).prop_map(|tests| {
         let numbered = tests.into_iter().enumerate();
         numbered
-            .map(|(i, (stdin, args, expected_stdout, compare))| TestCase {
-                name: format!("test {i}"),
-                stdin,
-                args,
-                expected_stdout,
-                compare,
-            })
+            .map(
+                |(i, (stdin, args, expected_stdout, compare, (absolute, relative)))| TestCase {
+                    name: format!("test {i}"),
+                    stdin,
+                    args,
+                    expected_stdout,
+                    compare,
+                    tolerance: match compare {
+                        Compare::Floats => Tolerance { absolute, relative },
+                        _ => Tolerance::default(),
+                    },
+                },
+            )
             .collect()
     })
+}
+
+/// What goes with these tests.
+fn judged(
+    (stdin, args, tests): (String, Vec<String>, Vec<TestCase>),
+) -> impl Strategy<Value = Job> {
+    let judges = tests.iter().any(|test| test.compare == Compare::Checker);
+    let has_tests = !tests.is_empty();
+    let checker = ("[a-z]{1,9}", any::<String>(), files(), limits());
+    (checker, option::of(1..=u32::MAX), any::<bool>()).prop_map(
+        move |((language, code, files, limits), parallel, stop_on_failure)| Job {
+            stdin: stdin.clone(),
+            args: args.clone(),
+            tests: tests.clone(),
+            checker: judges.then(|| Checker {
+                profile: Some(format!("{language}:data")),
+                language,
+                code,
+                files,
+                limits,
+            }),
+            parallel: parallel.filter(|_| has_tests),
+            stop_on_failure: stop_on_failure && has_tests,
+            ..Job::new("any")
+        },
+    )
 }
 
 /// What a program gets: either its own input and arguments, or tests that have them.
@@ -129,8 +167,8 @@ fn job() -> impl Strategy<Value = Job> {
         option::of((0_i64..253_402_200_000, 0_i32..1_000_000_000)),
         strings(),
     );
-    (program, input(), wishes, ends).prop_map(
-        |((id, language, code, files), (stdin, args, tests), wishes, (expires_at, metadata))| {
+    (program, input().prop_flat_map(judged), wishes, ends).prop_map(
+        |((id, language, code, files), input, wishes, (expires_at, metadata))| {
             let (env, limits, (proxy, environment), (stream, callback), lane, tenant) = wishes;
             let expires_at = expires_at.map(|(s, ns)| jiff::Timestamp::new(s, ns).unwrap());
             let (network, proxy) = match proxy {
@@ -146,14 +184,11 @@ fn job() -> impl Strategy<Value = Job> {
                 code,
                 files,
                 entrypoint,
-                stdin,
-                args,
                 env,
                 limits,
                 network,
                 proxy,
                 profile,
-                tests,
                 outputs,
                 lane,
                 tenant,
@@ -161,7 +196,8 @@ fn job() -> impl Strategy<Value = Job> {
                 stream,
                 metadata,
                 callback,
-                ..Job::new(language)
+                language,
+                ..input
             }
         },
     )

@@ -302,7 +302,7 @@ fn tests_are_told_one_a_line() {
     assert!(
         ended
             .stderr()
-            .contains("glovebox: test bad: failed line 1: expected \"2\", got \"1\""),
+            .contains("glovebox: test bad: failed: line 1: expected \"2\", got \"1\""),
         "{ended}"
     );
 }

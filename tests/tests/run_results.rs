@@ -216,7 +216,7 @@ fn test_result(name: &str, differences: Value) -> Value {
     let mut expected = json!({
         "name": name, "status": "succeeded", "exit_code": 0, "signal": null, "limit": null,
         "stdout": "", "stderr": "", "stdout_truncated": false, "stderr_truncated": false,
-        "encoding": "utf-8", "denied": [], "usage": MEASURED, "diff": null,
+        "encoding": "utf-8", "denied": [], "usage": MEASURED, "diff": null, "error": null,
     });
     for (field, value) in differences.as_object().unwrap() {
         expected[field] = value.clone();
@@ -275,7 +275,7 @@ if what == 'denied':
         .expect(json!({"status": "failed", "tests": [
             test_result("wrong", json!({
                 "status": "failed", "stdout": "first\nsecond\n",
-                "diff": "line 2: expected \"other\", got \"second\"",
+                "diff": "line 2: expected \"other\", got \"second\"\n--- expected\n+++ got\n@@ line 1 @@\n first\n-other\n+second",
             })),
             test_result("missing", json!({
                 "status": "failed", "diff": "line 1: expected \"something\", got nothing",

@@ -42,7 +42,7 @@ fn try_run(args: &DoctorArgs) -> Result<ExitCode, ExitCode> {
     let (languages, config) = isolation::warden(catalog, &Wanted::Job(&job), 1, &args.isolation)?;
     let code = supervise(&config, move |link| {
         let echo = Arc::new(|_: &'static str, _: &[u8]| {});
-        match run_one(link, languages, job.to_wire_json(), echo) {
+        match run_one(link, languages, 1, job.to_wire_json(), echo) {
             Ok((result, _)) if result.status == Status::Succeeded => {
                 let took = result.times.setup_ms.unwrap_or_default();
                 let line =

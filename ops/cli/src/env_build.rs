@@ -136,7 +136,7 @@ fn text_of(files: &[(String, Vec<u8>)]) -> String {
 
 /// Text without anything that a terminal would obey: no escapes that retitle a window, type, or hide a line. A
 /// character that two chunks share becomes the replacement character.
-fn printable(bytes: &[u8]) -> String {
+pub(crate) fn printable(bytes: &[u8]) -> String {
     let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
     String::from_utf8_lossy(bytes)
         .chars()

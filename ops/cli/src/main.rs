@@ -19,6 +19,7 @@ mod runner;
 mod runners;
 mod schemas;
 mod state;
+mod verdicts;
 mod version;
 mod warm;
 

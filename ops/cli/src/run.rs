@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use glovebox_cell::supervise;
 use glovebox_runner::{Wanted, run_one};
+use glovebox_schemas::job::Job;
 use glovebox_schemas::result::{JobResult, Status};
 use nix::sys::signal::Signal;
 
 use crate::args::RunArgs;
 use crate::report::{HOST, NOT_SUCCEEDED, USAGE, fail, note, print};
-use crate::{isolation, program};
+use crate::{isolation, program, verdicts};
 
 /// Runs the command.
 pub(crate) fn run(args: RunArgs) -> ExitCode {
@@ -21,12 +22,15 @@ fn try_run(args: &RunArgs) -> Result<ExitCode, ExitCode> {
     let catalog = isolation::catalog_for(&args.program)?;
     let mut job = program::job(&args.program, &catalog)
         .map_err(|error| fail(USAGE, &error, &error.mend()))?;
-    job.stream = !args.json;
-    let (languages, config) = isolation::warden(catalog, &Wanted::Job(&job), 1, &args.isolation)?;
+    // What several tests print can't be told apart.
+    job.stream = !args.json && job.tests.is_empty();
+    let slots = slots(&job);
+    let wanted = Wanted::Job(&job);
+    let (languages, config) = isolation::warden(catalog, &wanted, slots, &args.isolation)?;
     let json = args.json;
     let code = supervise(&config, move |link| {
         let echo = Arc::new(echo);
-        match run_one(link, languages, job.to_wire_json(), echo) {
+        match run_one(link, languages, slots, job.to_wire_json(), echo) {
             Ok((result, layers)) => {
                 isolation::note_weaknesses(&layers);
                 i32::from(conclude(&result, json))
@@ -36,6 +40,13 @@ fn try_run(args: &RunArgs) -> Result<ExitCode, ExitCode> {
     })
     .map_err(|error| isolation::fail_supervise(&error))?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(NOT_SUCCEEDED)))
+}
+
+/// One, or as many for its tests as this machine has processors.
+fn slots(job: &Job) -> u16 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = job.tests.len().min(processors).max(1);
+    u16::try_from(most).unwrap_or(u16::MAX)
 }
 
 /// The program's output, as it comes.
@@ -84,10 +95,7 @@ pub(crate) fn explain(result: &JobResult) {
             denied.syscall, denied.count, denied.hint
         ));
     }
-    for test in &result.tests {
-        let diff = test.diff.as_deref().unwrap_or_default();
-        note(&format!("test {}: {} {diff}", test.name, test.ran.status));
-    }
+    verdicts::tell(&result.tests);
 }
 
 /// The program's own exit code where it has one; 0 must mean that it succeeded.

@@ -7,6 +7,7 @@ mod capture;
 mod client;
 mod files;
 mod run;
+mod runs;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use glovebox_cell::{Ending, Evidence, KillReason, Layer, Link, Step};
 use glovebox_gate::{Account, Gate};
 use glovebox_schemas::result::ErrorInfo;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::cancel::Registration;
 use crate::plan::{Input, Plan};
@@ -26,6 +27,7 @@ pub(crate) use capture::{Captured, Keep};
 pub(crate) use client::Line;
 pub(crate) use files::File;
 pub(crate) use run::Order;
+use runs::Runs;
 
 /// Why a cell could not be had. Always our failure.
 #[derive(Debug, thiserror::Error)]
@@ -106,11 +108,27 @@ pub(crate) enum Launched {
     Interrupted,
 }
 
+/// Why a job's cells were left before they had all been run.
+enum Early {
+    /// It is to be given back.
+    Interrupted,
+    /// One could not be had.
+    Failed(LaunchError),
+}
+
+impl From<LaunchError> for Early {
+    fn from(error: LaunchError) -> Early {
+        Early::Failed(error)
+    }
+}
+
 /// The cells of a job, each with what it left.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
     /// The compiler's, if there is one. If it failed, nothing else was started.
     pub(crate) compile: Option<RunEnded>,
+    /// That of the checker's compiler, if there is one. If it failed, nothing else was started.
+    pub(crate) checker: Option<RunEnded>,
     pub(crate) runs: Vec<RunEnded>,
 }
 
@@ -124,6 +142,8 @@ pub(crate) struct RunEnded {
     /// What it reached through the gate.
     pub(crate) account: Account,
     pub(crate) started_at: jiff::Timestamp,
+    /// How the checker ended that was shown what this one wrote.
+    pub(crate) check: Option<Box<RunEnded>>,
 }
 
 impl RunEnded {
@@ -139,6 +159,8 @@ pub(crate) struct Cells {
     layers: Vec<Layer>,
     permits: Semaphore,
     free: Mutex<VecDeque<u16>>,
+    /// Told whenever a slot is free again and no job has waited for it.
+    freed: Notify,
     tickets: AtomicU64,
     slots: u16,
     /// Jobs that came from a template, and those that could have and did not.
@@ -162,13 +184,17 @@ pub(crate) enum NoSlot {
 pub(crate) struct Slot<'a> {
     number: u16,
     cells: &'a Cells,
-    _permit: SemaphorePermit<'a>,
+    /// There until it is dropped.
+    permit: Option<SemaphorePermit<'a>>,
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         // Before the permit goes back, so that whoever gets that finds a number.
         self.cells.free().push_back(self.number);
+        // Whoever waits for it has it now; only then are those told who take what is left.
+        drop(self.permit.take());
+        self.cells.freed.notify_waiters();
     }
 }
 
@@ -184,6 +210,7 @@ impl Cells {
             layers,
             permits: Semaphore::new(usize::from(slots)),
             free: Mutex::new((0..slots).collect()),
+            freed: Notify::new(),
             tickets: AtomicU64::new(1),
             slots,
             warm: AtomicU64::new(0),
@@ -226,12 +253,23 @@ impl Cells {
             () = registration.cancelled() => return Err(NoSlot::Cancelled),
             permit = self.permits.acquire() => permit.map_err(|_| NoSlot::Stopping)?,
         };
+        self.slot(permit).ok_or(NoSlot::Stopping)
+    }
+
+    /// A slot that nobody uses, if nobody waits for one either.
+    fn spare_slot(&self) -> Option<Slot<'_>> {
+        // What is given back goes to those who wait, in their order, before it can be had here.
+        let permit = self.permits.try_acquire().ok()?;
+        self.slot(permit)
+    }
+
+    fn slot<'a>(&'a self, permit: SemaphorePermit<'a>) -> Option<Slot<'a>> {
         // The one that has been free the longest: what is kept ready in it has had the most time.
-        let number = self.free().pop_front().ok_or(NoSlot::Stopping)?;
-        Ok(Slot {
+        let number = self.free().pop_front()?;
+        Some(Slot {
             number,
             cells: self,
-            _permit: permit,
+            permit: Some(permit),
         })
     }
 
@@ -240,7 +278,7 @@ impl Cells {
     }
 
     /// Compiles the program if its language is compiled, and runs it: once, or once a test, each time in a
-    /// fresh cell of the slot.
+    /// fresh cell. All is done in the slot; tests use what other slots are free as well.
     pub(crate) async fn launch(
         &self,
         slot: &Slot<'_>,
@@ -248,43 +286,74 @@ impl Cells {
         registration: &Registration,
         tap: Option<Tap>,
     ) -> Result<Launched, LaunchError> {
+        match self.launch_all(slot, plan, registration, tap).await {
+            Ok(ended) => Ok(Launched::Ended(Box::new(ended))),
+            Err(Early::Interrupted) => Ok(Launched::Interrupted),
+            Err(Early::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn launch_all(
+        &self,
+        slot: &Slot<'_>,
+        plan: &Plan,
+        registration: &Registration,
+        tap: Option<Tap>,
+    ) -> Result<Ended, Early> {
         let mut ended = Ended::default();
-        let mut made = Vec::new();
-        if let Some(compile) = &plan.compile {
-            let order = Order::compiler(compile, &plan.files);
-            let mut one = self.run(slot, &order, registration, None).await?;
-            if let Some(interrupted) = gone(&one)? {
-                return Ok(interrupted);
+        let program = self.compile(slot, plan, registration, &mut ended.compile);
+        let Some(program) = program.await? else {
+            return Ok(ended);
+        };
+        let checker = match &plan.checker {
+            Some(checker) => {
+                self.compile(slot, checker, registration, &mut ended.checker)
+                    .await?
             }
-            made = artifacts(&mut one.files);
-            let succeeded = one.evidence.ending == Ending::Code(0) && !one.over_limit();
-            ended.compile = Some(one);
-            if !succeeded || made.is_empty() {
-                return Ok(Launched::Ended(Box::new(ended)));
-            }
-        }
-        for run in &plan.runs {
-            let order = Order::program(plan, run, &made);
-            let one = self.run(slot, &order, registration, tap.clone()).await?;
-            if let Some(interrupted) = gone(&one)? {
-                return Ok(interrupted);
-            }
-            let cancelled = one.evidence.ending == Ending::Killed(KillReason::Cancelled);
-            ended.runs.push(one);
-            if cancelled {
-                break;
-            }
-        }
-        Ok(Launched::Ended(Box::new(ended)))
+            None => Some(Vec::new()),
+        };
+        let Some(checker) = checker else {
+            return Ok(ended);
+        };
+        let runs = Runs {
+            cells: self,
+            plan,
+            program: &program,
+            checker: &checker,
+            registration,
+            tap,
+        };
+        ended.runs = runs.all(slot).await?;
+        Ok(ended)
+    }
+
+    /// Compiles a program, if its language is compiled. Gives what that made; `None` if it made nothing of use.
+    async fn compile(
+        &self,
+        slot: &Slot<'_>,
+        plan: &Plan,
+        registration: &Registration,
+        ended: &mut Option<RunEnded>,
+    ) -> Result<Option<Vec<Input>>, Early> {
+        let Some(compile) = &plan.compile else {
+            return Ok(Some(Vec::new()));
+        };
+        let order = Order::compiler(compile, &plan.files);
+        let ran = self.run(slot, &order, registration, None, std::future::pending());
+        let mut one = settled(ran.await?)?;
+        let made = artifacts(&mut one.files);
+        let succeeded = one.evidence.ending == Ending::Code(0) && !one.over_limit();
+        *ended = Some(one);
+        Ok((succeeded && !made.is_empty()).then_some(made))
     }
 }
 
-/// What ends a job without an outcome.
-fn gone(run: &RunEnded) -> Result<Option<Launched>, LaunchError> {
+/// A run that leads to an outcome.
+fn settled(run: RunEnded) -> Result<RunEnded, Early> {
     match run.evidence.ending {
-        Ending::Killed(KillReason::Shutdown) => Ok(Some(Launched::Interrupted)),
-        Ending::Vanished => Err(LaunchError::Vanished),
-        _ => Ok(None),
+        Ending::Killed(KillReason::Shutdown) => Err(Early::Interrupted),
+        Ending::Vanished => Err(LaunchError::Vanished.into()),
+        _ => Ok(run),
     }
 }
 

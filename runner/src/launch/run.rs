@@ -68,6 +68,14 @@ impl<'a> Order<'a> {
         }
     }
 
+    /// With these files as well, which none of the program's own may hide.
+    pub(super) fn beside(mut self, files: &'a [Input]) -> Order<'a> {
+        self.files
+            .retain(|own| !files.iter().any(|file| file.conflicts(own)));
+        self.files.extend(files);
+        self
+    }
+
     fn launch(&self) -> Launch {
         Launch {
             blueprint: self.cell.blueprint,
@@ -91,13 +99,14 @@ impl<'a> Order<'a> {
 }
 
 impl Cells {
-    /// Runs one cell of the slot to its end.
+    /// Runs one cell of the slot to its end, which comes at the latest when `until` does.
     pub(crate) async fn run(
         &self,
         slot: &Slot<'_>,
         order: &Order<'_>,
         registration: &Registration,
         tap: Option<Tap>,
+        until: impl Future<Output = ()>,
     ) -> Result<RunEnded, LaunchError> {
         let slot = slot.number;
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
@@ -140,7 +149,7 @@ impl Cells {
         let err_tap = tap.map(|tap| tap.of(capture::STDERR));
         let stderr_kept = Keep::Memory(order.cell.output_bytes);
         let (ended, stdout, stderr, files, ()) = tokio::join!(
-            self.attend(cell, slot, ticket, registration, &flooded),
+            self.attend(cell, (slot, ticket), registration, &flooded, until),
             capture::read(stdout, &order.stdout, out_tap, &flooded),
             capture::read(stderr, &stderr_kept, err_tap, &flooded),
             files::read(files, order.outputs_bytes),
@@ -157,6 +166,7 @@ impl Cells {
             files: files.map_err(io("reading the job's output files"))?,
             account,
             started_at,
+            check: None,
         })
     }
 
@@ -200,16 +210,17 @@ impl Cells {
     async fn attend(
         &self,
         mut cell: CellHandle,
-        slot: u16,
-        ticket: u64,
+        (slot, ticket): (u16, u64),
         registration: &Registration,
         flooded: &Notify,
+        until: impl Future<Output = ()>,
     ) -> Result<CellEnded, LaunchError> {
         let reason = tokio::select! {
             ended = cell.ended() => return ended,
             () = flooded.notified() => KillReason::Output,
             () = registration.cancelled() => KillReason::Cancelled,
             () = registration.interrupted() => KillReason::Shutdown,
+            () = until => KillReason::Cancelled,
         };
         self.line.kill(slot, ticket, reason).await;
         cell.ended().await

@@ -46,9 +46,11 @@ pub(crate) fn compose(job: &Job, plan: &Plan, outcome: Outcome, runner: &str) ->
         _ => {}
     }
     result.compile = compile;
-    if outcome.status == Status::Error {
-        result.error = Some(vanished());
-    }
+    result.error = match outcome.status {
+        Status::Error => Some(vanished()),
+        Status::Rejected => outcome.fault,
+        _ => None,
+    };
     result.files = outcome
         .runs
         .last()
@@ -181,6 +183,7 @@ pub(super) fn test(plan: &Plan, run: &Run, ended: &RunEnded, verdict: &Verdict) 
         name: run.name.clone(),
         ran: ran(plan, verdict, ended),
         diff: None,
+        error: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! the mend; must never be found out by the cell.
 
 mod files;
+mod judging;
 mod limits;
 mod network;
 mod warm;
@@ -13,10 +14,11 @@ use std::ffi::CString;
 
 use glovebox_cell::Limits;
 use glovebox_policies::{Absent, Profile};
-use glovebox_schemas::job::{Compare, Job, Rejection};
+use glovebox_schemas::job::{Job, Rejection};
 
 use crate::blueprints::{Environment, Kind, Languages, command, limits as cell_limits, variables};
 pub(crate) use files::Input;
+pub(crate) use judging::{Expected, How, shown};
 pub(crate) use network::of as network_of;
 
 /// All that is needed to run a job.
@@ -34,6 +36,12 @@ pub(crate) struct Plan {
     pub(crate) runs: Vec<Run>,
     /// Whether the runs are tests.
     pub(crate) tests: bool,
+    /// The program that judges those that ask for it.
+    pub(crate) checker: Option<Box<Plan>>,
+    /// The most of them at one time.
+    pub(crate) parallel: usize,
+    /// Whether those after the first that fails are left out.
+    pub(crate) stop_on_failure: bool,
     /// What may be reached, if anything.
     pub(crate) gate: Option<glovebox_gate::Policy>,
 }
@@ -65,7 +73,7 @@ pub(crate) struct Run {
     pub(crate) name: String,
     pub(crate) argv: Vec<CString>,
     pub(crate) stdin: Vec<u8>,
-    pub(crate) expected: Option<(String, Compare)>,
+    pub(crate) expected: Expected,
 }
 
 /// Whether the job may not be started any more.
@@ -124,6 +132,9 @@ pub(crate) fn decide(job: &Job, languages: &Languages) -> Result<Plan, Rejection
         outputs: job.outputs.clone(),
         runs: runs(job, |args| command(profile, name, entrypoint, args))?,
         tests: !job.tests.is_empty(),
+        checker: judging::checker(job, languages)?,
+        parallel: parallel(job),
+        stop_on_failure: job.stop_on_failure,
         gate,
     })
 }
@@ -261,17 +272,26 @@ fn runs(job: &Job, command: impl Fn(&[String]) -> Vec<String>) -> Result<Vec<Run
         })
     };
     if job.tests.is_empty() {
-        return Ok(vec![run("", &job.args, &job.stdin, None)?]);
+        return Ok(vec![run("", &job.args, &job.stdin, Expected::Anything)?]);
     }
     job.tests
         .iter()
         .map(|test| {
             let args = [job.args.as_slice(), test.args.as_slice()].concat();
-            let expected = test.expected_stdout.clone();
-            let expected = expected.map(|text| (text, test.compare));
-            run(&test.name, &args, &test.stdin, expected)
+            run(&test.name, &args, &test.stdin, Expected::of(test))
         })
         .collect()
+}
+
+/// Live output of several at a time could not be told apart.
+fn parallel(job: &Job) -> usize {
+    match job.stream {
+        true => 1,
+        false => job
+            .parallel
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(usize::MAX),
+    }
 }
 
 fn argv(field: &str, words: &[String]) -> Result<Vec<CString>, Rejection> {

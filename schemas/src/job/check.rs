@@ -3,15 +3,11 @@
 //! Checks only ever refuse. None may repair, trim or default what the sender wrote, because another reader of the
 //! same message would not.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 
-use super::caps::{MAX_LANGUAGE_BYTES, MAX_METADATA_BYTES, MAX_TENANT_BYTES, MAX_TEST_NAME_BYTES};
-use super::wire::{FileDocument, JobDocument, ProxyDocument, TestDocument};
-use super::{
-    Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest, TestCase, arguments, paths,
-};
+use super::caps::{MAX_LANGUAGE_BYTES, MAX_METADATA_BYTES, MAX_TENANT_BYTES};
+use super::wire::{FileDocument, JobDocument, ProxyDocument};
+use super::{Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest, arguments, judging, paths};
 use crate::codes;
 use crate::names::{is_environment, is_lane};
 use crate::read;
@@ -56,7 +52,7 @@ fn fields(document: JobDocument, id: JobId) -> Result<Job, Rejection> {
             "put the program into \"code\", or its files into \"files\"",
         ));
     }
-    let files = files(document.files.0)?;
+    let files = files("files", document.files.0)?;
     if let Some(path) = &document.entrypoint {
         paths::check("entrypoint", path)?;
     }
@@ -65,12 +61,18 @@ fn fields(document: JobDocument, id: JobId) -> Result<Job, Rejection> {
     }
     let env_bytes = arguments::check_env(&document.env.0)?;
     arguments::check_args("args", &document.args.0, env_bytes)?;
-    check_limits(&document.limits.0)?;
+    check_limits("limits", &document.limits.0)?;
     check_proxy(document.network.0, &document.proxy.0)?;
     if !document.tests.0.is_empty() {
         check_alone("stdin", document.stdin.is_empty())?;
         check_alone("args", document.args.0.is_empty())?;
     }
+    let tests = judging::tests(document.tests.0, env_bytes)?;
+    judging::check_order(
+        document.parallel,
+        document.stop_on_failure,
+        !tests.is_empty(),
+    )?;
     let metadata_bytes: usize = document
         .metadata
         .0
@@ -105,7 +107,10 @@ fn fields(document: JobDocument, id: JobId) -> Result<Job, Rejection> {
             bytes: proxy.bytes,
             upstream: proxy.upstream,
         },
-        tests: tests(document.tests.0, env_bytes)?,
+        checker: judging::checker(document.checker, &tests)?,
+        tests,
+        parallel: document.parallel,
+        stop_on_failure: document.stop_on_failure,
         outputs: document.outputs.0,
         lane: document.lane,
         tenant: document.tenant,
@@ -120,30 +125,8 @@ fn fields(document: JobDocument, id: JobId) -> Result<Job, Rejection> {
 }
 
 fn check_names(document: &JobDocument) -> Result<(), Rejection> {
-    let plain = |text: &str, max: usize, others: &[u8]| {
-        (1..=max).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
-    };
-    let language = &document.language;
-    name(
-        "language",
-        language,
-        plain(language, MAX_LANGUAGE_BYTES, b"+#._-"),
-        "1 to 64 letters, digits, \"+\", \"#\", \".\", \"_\" or \"-\"",
-    )?;
-    if let Some(profile) = &document.profile {
-        let valid = profile.split_once(':').is_some_and(|(language, name)| {
-            plain(language, MAX_LANGUAGE_BYTES, b"+#._-") && is_environment(name)
-        });
-        self::name(
-            "profile",
-            profile,
-            valid,
-            "a language, a colon, and 1 to 64 lower-case letters, digits, \".\", \"_\" or \"-\", such as \"python:data\"",
-        )?;
-    }
+    check_language("language", &document.language)?;
+    check_profile("profile", document.profile.as_deref())?;
     name(
         "lane",
         &document.lane,
@@ -154,12 +137,48 @@ fn check_names(document: &JobDocument) -> Result<(), Rejection> {
     name(
         "tenant",
         tenant,
-        plain(tenant, MAX_TENANT_BYTES, b"_.-"),
+        is_plain(tenant, MAX_TENANT_BYTES, b"_.-"),
         "1 to 64 letters, digits, \"_\", \".\" or \"-\"",
     )
 }
 
-fn name(field: &str, value: &str, valid: bool, rule: &str) -> Result<(), Rejection> {
+fn is_plain(text: &str, max: usize, others: &[u8]) -> bool {
+    (1..=max).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
+}
+
+fn is_language(text: &str) -> bool {
+    is_plain(text, MAX_LANGUAGE_BYTES, b"+#._-")
+}
+
+pub(super) fn check_language(field: &str, language: &str) -> Result<(), Rejection> {
+    name(
+        field,
+        language,
+        is_language(language),
+        "1 to 64 letters, digits, \"+\", \"#\", \".\", \"_\" or \"-\"",
+    )
+}
+
+pub(super) fn check_profile(field: &str, profile: Option<&str>) -> Result<(), Rejection> {
+    let Some(profile) = profile else {
+        return Ok(());
+    };
+    let valid = profile
+        .split_once(':')
+        .is_some_and(|(language, name)| is_language(language) && is_environment(name));
+    name(
+        field,
+        profile,
+        valid,
+        "a language, a colon, and 1 to 64 lower-case letters, digits, \".\", \"_\" or \"-\", such as \"python:data\"",
+    )
+}
+
+/// Refuses what is no name by this rule.
+pub(super) fn name(field: &str, value: &str, valid: bool, rule: &str) -> Result<(), Rejection> {
     if valid {
         return Ok(());
     }
@@ -171,14 +190,18 @@ fn name(field: &str, value: &str, valid: bool, rule: &str) -> Result<(), Rejecti
     ))
 }
 
-fn files(documents: Vec<Object<FileDocument>>) -> Result<Vec<JobFile>, Rejection> {
+/// Decodes the files of this field.
+pub(super) fn files(
+    field: &str,
+    documents: Vec<Object<FileDocument>>,
+) -> Result<Vec<JobFile>, Rejection> {
     let mut files = Vec::with_capacity(documents.len());
     for (index, Object(file)) in documents.into_iter().enumerate() {
-        paths::check(format_args!("files[{index}].path"), &file.path)?;
+        paths::check(format_args!("{field}[{index}].path"), &file.path)?;
         let content = file.encoding.0.decode(file.content).map_err(|_| {
             Rejection::new(
                 codes::INVALID_BASE64,
-                format!("files[{index}].content: the content of {} is not base64", quote(&file.path)),
+                format!("{field}[{index}].content: the content of {} is not base64", quote(&file.path)),
                 "encode it with the standard alphabet, padded and without line breaks, or leave \"encoding\" out for text",
             )
         })?;
@@ -187,11 +210,12 @@ fn files(documents: Vec<Object<FileDocument>>) -> Result<Vec<JobFile>, Rejection
             content,
         });
     }
-    paths::check_conflicts(&files)?;
+    paths::check_conflicts(field, &files)?;
     Ok(files)
 }
 
-fn check_limits(limits: &LimitsRequest) -> Result<(), Rejection> {
+/// Refuses limits of zero.
+pub(super) fn check_limits(field: &str, limits: &LimitsRequest) -> Result<(), Rejection> {
     let LimitsRequest {
         wall_ms,
         cpu_ms,
@@ -212,7 +236,7 @@ fn check_limits(limits: &LimitsRequest) -> Result<(), Rejection> {
         None => Ok(()),
         Some((name, _)) => Err(Rejection::new(
             codes::INVALID_VALUE,
-            format!("limits.{name}: zero would let nothing run"),
+            format!("{field}.{name}: zero would let nothing run"),
             "use 1 or more, or leave it out for the profile's own limit",
         )),
     }
@@ -251,43 +275,6 @@ fn check_alone(field: &str, empty: bool) -> Result<(), Rejection> {
         format!("{field}: excludes \"tests\", which have their own"),
         format!("move \"{field}\" into each test, or leave \"tests\" out"),
     ))
-}
-
-fn tests(
-    documents: Vec<Object<TestDocument>>,
-    env_bytes: usize,
-) -> Result<Vec<TestCase>, Rejection> {
-    let mut names = HashSet::with_capacity(documents.len());
-    for (index, Object(test)) in documents.iter().enumerate() {
-        let name = &test.name;
-        let valid =
-            (1..=MAX_TEST_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control);
-        self::name(
-            &format!("tests[{index}].name"),
-            name,
-            valid,
-            "1 to 200 bytes without control characters",
-        )?;
-        if !names.insert(name.as_str()) {
-            return Err(Rejection::new(
-                codes::INVALID_VALUE,
-                format!(
-                    "tests[{index}].name: {} is also the name of another test",
-                    quote(name)
-                ),
-                "give each test a name of its own",
-            ));
-        }
-        arguments::check_args(format_args!("tests[{index}].args"), &test.args.0, env_bytes)?;
-    }
-    let checked = documents.into_iter().map(|Object(test)| TestCase {
-        name: test.name,
-        stdin: test.stdin,
-        args: test.args.0,
-        expected_stdout: test.expected_stdout,
-        compare: test.compare.0,
-    });
-    Ok(checked.collect())
 }
 
 /// jiff also reads what is no RFC 3339, such as a zone in brackets, and other readers would not.

@@ -51,14 +51,14 @@ fn flaw(path: &str) -> Option<String> {
 }
 
 /// Refuses two files of one path, and a file where another needs a folder.
-pub(super) fn check_conflicts(files: &[JobFile]) -> Result<(), Rejection> {
+pub(super) fn check_conflicts(field: &str, files: &[JobFile]) -> Result<(), Rejection> {
     let mut seen = HashMap::with_capacity(files.len());
     for (index, file) in files.iter().enumerate() {
         if let Some(first) = seen.insert(file.path.as_str(), index) {
             return Err(Rejection::new(
                 codes::PATH_CONFLICT,
                 format!(
-                    "files[{index}].path: {} is also the path of files[{first}]",
+                    "{field}[{index}].path: {} is also the path of {field}[{first}]",
                     quote(&file.path)
                 ),
                 "give each file a path of its own",
@@ -71,7 +71,7 @@ pub(super) fn check_conflicts(files: &[JobFile]) -> Result<(), Rejection> {
                 return Err(Rejection::new(
                     codes::PATH_CONFLICT,
                     format!(
-                        "files[{index}].path: {} needs a folder where files[{other}] is a file",
+                        "{field}[{index}].path: {} needs a folder where {field}[{other}] is a file",
                         quote(&file.path)
                     ),
                     "rename one of the two",

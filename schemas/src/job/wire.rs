@@ -10,7 +10,7 @@ use super::caps::{
     MAX_ARGS, MAX_ENV, MAX_FILES, MAX_HOST_BYTES, MAX_HOSTS, MAX_METADATA, MAX_OUTPUTS,
     MAX_PATH_BYTES, MAX_PORTS, MAX_TEST_NAME_BYTES, MAX_TESTS,
 };
-use super::{Compare, Job, LimitsRequest, Network};
+use super::{Checker, Compare, Job, JobFile, LimitsRequest, Network, Tolerance};
 use crate::encoding::{Encoding, encode_content};
 use crate::id::JobId;
 use crate::names::{DEFAULT_LANE, DEFAULT_TENANT};
@@ -82,6 +82,18 @@ pub(super) struct JobDocument {
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = []))]
     pub(super) tests: List<Object<TestDocument>, MAX_TESTS>,
+    /// A program that judges the output of the tests that are compared by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) checker: Option<Object<CheckerDocument>>,
+    /// How many tests may run at the same time. Without it, as many as the runner has slots that nobody needs; of a
+    /// job with `stream`, one after the other in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub(super) parallel: Option<u32>,
+    /// Leave out the tests after the first that does not succeed; the result has those up to it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
+    pub(super) stop_on_failure: bool,
     /// Globs of files in the working folder to hand back.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(inner(length(min = 1, max = MAX_PATH_BYTES), regex(pattern = PATH)), extend("default" = []))]
@@ -172,25 +184,48 @@ pub(super) struct TestDocument {
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = []))]
     pub(super) args: List<String, MAX_ARGS>,
-    /// What it has to write to standard output; without it only the exit code counts.
+    /// What it has to write to standard output; without it only the exit code counts, or what the checker says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expected_stdout: Option<String>,
     /// How exactly it has to write that.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = "trimmed"))]
     pub(super) compare: Word<Compare>,
+    /// How far off numbers may be, for `floats`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = { "absolute": 1e-6, "relative": 1e-6 }))]
+    pub(super) tolerance: Object<Tolerance>,
+}
+
+/// A program that judges what the job's program has written. It is run for each test that is compared by it, in a cell
+/// of its own, with three arguments: the paths of files with the test's input, the program's output, and the output
+/// expected. It exits with 0 to accept, with 1 to say that the output is wrong, and writes why to standard error or
+/// output. Whatever else becomes of it is its own fault: then the test is `rejected`, and the program not judged.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Checker")]
+pub(super) struct CheckerDocument {
+    /// A profile's name or alias.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9+#._-]{1,64}$"))]
+    pub(super) language: String,
+    /// A package environment of this language, as `python:NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9+#._-]{1,64}:[a-z0-9][a-z0-9._-]{0,63}$"))]
+    pub(super) profile: Option<String>,
+    /// The checker, as the one file that the profile names.
+    pub(super) code: String,
+    /// Files beside it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = []))]
+    pub(super) files: List<Object<FileDocument>, MAX_FILES>,
+    /// Lower limits than the profile's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = {}))]
+    pub(super) limits: Object<LimitsRequest>,
 }
 
 impl From<&Job> for JobDocument {
     fn from(job: &Job) -> Self {
-        let files = job.files.iter().map(|file| {
-            let (content, encoding) = encode_content(&file.content);
-            Object(FileDocument {
-                path: file.path.clone(),
-                content,
-                encoding: Word(encoding),
-            })
-        });
         let tests = job.tests.iter().map(|test| {
             Object(TestDocument {
                 name: test.name.clone(),
@@ -198,6 +233,7 @@ impl From<&Job> for JobDocument {
                 args: List(test.args.clone()),
                 expected_stdout: test.expected_stdout.clone(),
                 compare: Word(test.compare),
+                tolerance: Object(test.tolerance),
             })
         });
         Self {
@@ -206,7 +242,7 @@ impl From<&Job> for JobDocument {
             language: job.language.clone(),
             profile: job.profile.clone(),
             code: job.code.clone(),
-            files: List(files.collect()),
+            files: files(&job.files),
             entrypoint: job.entrypoint.clone(),
             stdin: job.stdin.clone(),
             args: List(job.args.clone()),
@@ -221,6 +257,9 @@ impl From<&Job> for JobDocument {
                 upstream: job.proxy.upstream.clone(),
             }),
             tests: List(tests.collect()),
+            checker: job.checker.as_ref().map(checker),
+            parallel: job.parallel,
+            stop_on_failure: job.stop_on_failure,
             outputs: List(job.outputs.clone()),
             lane: job.lane.clone(),
             tenant: job.tenant.clone(),
@@ -233,6 +272,28 @@ impl From<&Job> for JobDocument {
             metadata: Map(job.metadata.clone()),
         }
     }
+}
+
+fn files(files: &[JobFile]) -> List<Object<FileDocument>, MAX_FILES> {
+    let document = |file: &JobFile| {
+        let (content, encoding) = encode_content(&file.content);
+        Object(FileDocument {
+            path: file.path.clone(),
+            content,
+            encoding: Word(encoding),
+        })
+    };
+    List(files.iter().map(document).collect())
+}
+
+fn checker(checker: &Checker) -> Object<CheckerDocument> {
+    Object(CheckerDocument {
+        language: checker.language.clone(),
+        profile: checker.profile.clone(),
+        code: checker.code.clone(),
+        files: files(&checker.files),
+        limits: Object(checker.limits.clone()),
+    })
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

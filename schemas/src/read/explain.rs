@@ -139,6 +139,7 @@ fn in_json_words(word: &str) -> &str {
     match word {
         "u32" => "a whole number",
         "u64" => "a positive whole number",
+        "f64" => "a number",
         "map" => "an object",
         "sequence" => "a list",
         other => other,

@@ -28,7 +28,7 @@ pub enum Status {
     Cancelled,
     /// Not started in time.
     Expired,
-    /// The job itself is wrong; `error` says how to mend it.
+    /// The job itself, or its checker, is wrong; `error` says how to mend it.
     Rejected,
     /// Our fault, after the last attempt.
     Error,
@@ -161,9 +161,13 @@ pub struct TestResult {
     /// How the program ended.
     #[serde(flatten)]
     pub ran: Ran,
-    /// Where the output differs from what was expected, if it does.
+    /// Where the output differs from what was expected, or what the checker says of it. Of the first test that has one
+    /// it is more than a line. At most 8 KiB, without control characters but the ends of lines.
     #[serde(default)]
     pub diff: Option<String>,
+    /// Why the test is `rejected`: what is wrong with the checker, and how to mend it.
+    #[serde(default)]
+    pub error: Option<ErrorInfo>,
 }
 
 /// A file that the program left and the job asked for.

@@ -127,7 +127,7 @@ fn unknown_fields_are_named_at_every_level() {
     let (_, _, hint) = refused_with(json!({ "tests": [{ "name": "a", "zzz": "" }] }));
     assert_eq!(
         hint,
-        "remove it; the fields here are name, stdin, args, expected_stdout, compare"
+        "remove it; the fields here are name, stdin, args, expected_stdout, compare, tolerance"
     );
 }
 

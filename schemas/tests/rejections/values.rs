@@ -1,7 +1,7 @@
 //! Fields of the right type whose value is not allowed.
 
 use glovebox_schemas::job::Job;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{check, job_with, refused};
 
@@ -117,7 +117,7 @@ fn values_are_of_the_kind_the_contract_says() {
         ),
         (
             json!({ "tests": [{ "name": "a", "compare": "fuzzy" }] }),
-            r#"tests[0].compare: "fuzzy" is not one of exact, trimmed, tokens"#,
+            r#"tests[0].compare: "fuzzy" is not one of exact, trimmed, tokens, floats, unordered_lines, checker"#,
         ),
         (
             json!({ "tests": [{ "name": "a" }, { "name": "a" }] }),
@@ -171,6 +171,119 @@ fn values_are_of_the_kind_the_contract_says() {
         json!({ "stdin": "a", "tests": [{ "name": "a" }] }),
         "conflicting_fields",
         r#"stdin: excludes "tests", which have their own"#,
+    );
+}
+
+#[test]
+fn a_tolerance_is_for_numbers_and_not_negative() {
+    let test = |compare: &str, tolerance: Value| json!({ "tests": [{ "name": "a", "compare": compare, "tolerance": tolerance }] });
+    for (name, shown) in [("absolute", "-0.5"), ("relative", "-0.5")] {
+        check(
+            test("floats", json!({ name: -0.5 })),
+            "invalid_value",
+            &format!("tests[0].tolerance.{name}: {shown} is less than 0"),
+        );
+    }
+    check(
+        test("tokens", json!({ "absolute": 1 })),
+        "conflicting_fields",
+        "tests[0].tolerance: the test does not compare numbers",
+    );
+    check(
+        test("floats", json!({ "absolute": "1" })),
+        "wrong_type",
+        "tests[0].tolerance.absolute: expected a number, found string \"1\"",
+    );
+    check(
+        test("floats", json!({ "absolut": 1 })),
+        "unknown_field",
+        "unknown field \"absolut\" in tests[0].tolerance; did you mean \"absolute\"?",
+    );
+    let job = Job::parse(&job_with(test("floats", json!({ "relative": 0.25 })))).unwrap();
+    let tolerance = job.tests[0].tolerance;
+    assert_eq!((tolerance.absolute, tolerance.relative), (0.0, 0.25));
+    let job = Job::parse(&job_with(
+        json!({ "tests": [{ "name": "a", "compare": "floats" }] }),
+    ))
+    .unwrap();
+    assert_eq!(job.tests[0].tolerance.relative, 1e-6);
+}
+
+#[test]
+fn a_checker_is_there_when_it_is_asked_for_and_only_then() {
+    let judged = json!([{ "name": "a" }, { "name": "b", "compare": "checker" }]);
+    let python = json!({ "language": "python", "code": "" });
+    assert!(Job::parse(&job_with(json!({ "tests": judged, "checker": python }))).is_ok());
+    check(
+        json!({ "tests": judged }),
+        "missing_field",
+        "tests[1].compare: the job has no \"checker\"",
+    );
+    for tests in [json!([]), json!([{ "name": "a" }])] {
+        check(
+            json!({ "tests": tests, "checker": python }),
+            "conflicting_fields",
+            "checker: no test is compared by it",
+        );
+    }
+    for (field, value, code, message) in [
+        (
+            "language",
+            json!("py thon"),
+            "invalid_value",
+            r#"checker.language: "py thon" is not a valid name"#,
+        ),
+        (
+            "profile",
+            json!("python"),
+            "invalid_value",
+            r#"checker.profile: "python" is not a valid name"#,
+        ),
+        (
+            "limits",
+            json!({ "cpu_ms": 0 }),
+            "invalid_value",
+            "checker.limits.cpu_ms: zero would let nothing run",
+        ),
+        (
+            "files",
+            json!([{ "path": "/a", "content": "" }]),
+            "invalid_path",
+            r#"checker.files[0].path: "/a" is absolute"#,
+        ),
+        (
+            "network",
+            json!("proxy"),
+            "unknown_field",
+            r#"unknown field "network" in checker"#,
+        ),
+    ] {
+        let mut checker = python.clone();
+        checker[field] = value;
+        check(
+            json!({ "tests": judged, "checker": checker }),
+            code,
+            message,
+        );
+    }
+}
+
+#[test]
+fn only_a_job_with_tests_says_how_they_are_run() {
+    check(
+        json!({ "parallel": 2 }),
+        "conflicting_fields",
+        "parallel: the job has no tests",
+    );
+    check(
+        json!({ "stop_on_failure": true }),
+        "conflicting_fields",
+        "stop_on_failure: the job has no tests",
+    );
+    check(
+        json!({ "parallel": 0, "tests": [{ "name": "a" }] }),
+        "invalid_value",
+        "parallel: zero would let nothing run",
     );
 }
 

@@ -47,7 +47,7 @@ fn main() -> anyhow::Result<ExitCode> {
         warm: WarmConfig::default(),
     };
     let code = supervise(&config, move |link| {
-        let printed = match run_one(link, languages, document, Arc::new(|_, _| {})) {
+        let printed = match run_one(link, languages, 1, document, Arc::new(|_, _| {})) {
             Ok((result, _)) => std::io::stdout().write_all(&result.to_json()),
             Err(error) => std::io::stderr().write_all(error.to_string().as_bytes()),
         };

@@ -1,0 +1,169 @@
+//! The runs of a plan: its one, or those of its tests side by side, in slots that nobody else needs.
+//!
+//! Each is in a fresh cell, and so is the checker that judges it. Must never keep a slot that a job waits for longer than
+//! the run in it takes, never change a result by how many run at a time, and never return while a cell is left.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use glovebox_cell::{Ending, KillReason};
+use tokio::sync::watch;
+
+use super::{Cells, Early, Order, RunEnded, Slot, settled};
+use crate::aside::aside;
+use crate::cancel::Registration;
+use crate::outcome;
+use crate::plan::{Expected, Input, Plan, Run, shown};
+use crate::result::Tap;
+
+/// What is needed for all runs of a plan.
+pub(super) struct Runs<'a> {
+    pub(super) cells: &'a Cells,
+    pub(super) plan: &'a Plan,
+    /// What the compiler made of the program, and of the checker.
+    pub(super) program: &'a [Input],
+    pub(super) checker: &'a [Input],
+    pub(super) registration: &'a Registration,
+    pub(super) tap: Option<Tap>,
+}
+
+/// Where a run takes place.
+enum Place<'a> {
+    /// In the slot that the job has for as long as it runs.
+    Own(&'a Slot<'a>),
+    /// In one that was free, and is given back after each run: a job that waits comes first.
+    Spare(Slot<'a>),
+}
+
+impl<'a> Deref for Place<'a> {
+    type Target = Slot<'a>;
+
+    fn deref(&self) -> &Slot<'a> {
+        match self {
+            Place::Own(slot) => slot,
+            Place::Spare(slot) => slot,
+        }
+    }
+}
+
+impl Runs<'_> {
+    /// Starts them in their order, as many at a time as may be and find a slot, and waits for all that were started. What
+    /// `stop_on_failure` or a cancellation leaves out are the last ones.
+    pub(super) async fn all(&self, slot: &Slot<'_>) -> Result<Vec<RunEnded>, Early> {
+        // How many of the runs are needed, from the first one on.
+        let needed = watch::Sender::new(self.plan.runs.len());
+        let is_needed = |number: usize| number < *needed.borrow();
+        let mut running = FuturesUnordered::new();
+        let mut ended = BTreeMap::new();
+        let mut failure = None;
+        let mut own = Some(slot);
+        let mut next = 0;
+        loop {
+            // Listens before it looks: no slot becomes free unnoticed in between.
+            let freed = self.cells.freed.notified();
+            while is_needed(next)
+                && let Some(run) = self.plan.runs.get(next)
+                && let Some(place) = self.place(&mut own, running.len())
+            {
+                running.push(self.one(next, run, place, needed.subscribe()));
+                next += 1;
+            }
+            let (number, place, one) = tokio::select! {
+                one = running.next() => match one {
+                    Some(one) => one,
+                    None => break,
+                },
+                () = freed, if is_needed(next) => continue,
+            };
+            if let Place::Own(slot) = place {
+                own = Some(slot);
+            }
+            let still_needed = match &one {
+                Ok(one) if is_cancelled(one) => next,
+                Ok(one) if self.stops_at(number, one) => number + 1,
+                Ok(_) => usize::MAX,
+                Err(_) => 0,
+            };
+            needed.send_modify(|needed| *needed = still_needed.min(*needed));
+            match one {
+                Ok(one) => drop(ended.insert(number, one)),
+                Err(early) => failure = failure.or(Some(early)),
+            }
+        }
+        let needed = *needed.borrow();
+        match failure {
+            Some(early) => Err(early),
+            None => Ok(ended.into_values().take(needed).collect()),
+        }
+    }
+
+    /// The job's own slot, or one that nobody uses or waits for.
+    fn place<'s>(&'s self, own: &mut Option<&'s Slot<'s>>, running: usize) -> Option<Place<'s>> {
+        if let Some(slot) = own.take() {
+            return Some(Place::Own(slot));
+        }
+        let spare = || self.cells.spare_slot();
+        (running < self.plan.parallel)
+            .then(spare)
+            .flatten()
+            .map(Place::Spare)
+    }
+
+    async fn one<'s>(
+        &self,
+        number: usize,
+        run: &Run,
+        place: Place<'s>,
+        needed: watch::Receiver<usize>,
+    ) -> (usize, Place<'s>, Result<RunEnded, Early>) {
+        let ended = self.judged(number, run, &place, needed).await;
+        (number, place, ended)
+    }
+
+    /// Runs the program and, if that ended well and there is one, the checker that judges it.
+    async fn judged(
+        &self,
+        number: usize,
+        run: &Run,
+        slot: &Slot<'_>,
+        mut needed: watch::Receiver<usize>,
+    ) -> Result<RunEnded, Early> {
+        let order = Order::program(self.plan, run, self.program);
+        let until = superfluous(number, &mut needed);
+        let program = self
+            .cells
+            .run(slot, &order, self.registration, self.tap.clone(), until);
+        let mut ended = settled(program.await?)?;
+        if let (Some(checker), Expected::Checker(expected)) = (&self.plan.checker, &run.expected)
+            && let Some(judging) = checker.runs.first()
+            && outcome::ended_well(&ended)
+        {
+            let shown = shown([&run.stdin, &ended.stdout.bytes, expected.as_bytes()]);
+            let order = Order::program(checker, judging, self.checker).beside(&shown);
+            let until = superfluous(number, &mut needed);
+            let check = self.cells.run(slot, &order, self.registration, None, until);
+            ended.check = Some(Box::new(settled(check.await?)?));
+        }
+        Ok(ended)
+    }
+
+    /// Whether the runs after this one are not wanted any more.
+    fn stops_at(&self, number: usize, ended: &RunEnded) -> bool {
+        let passes = |run| aside(true, || outcome::passes(run, ended));
+        self.plan.stop_on_failure && !self.plan.runs.get(number).is_some_and(passes)
+    }
+}
+
+/// Waits until nobody needs the run of this number: an earlier one has failed, or the job can't be ended.
+async fn superfluous(number: usize, needed: &mut watch::Receiver<usize>) {
+    drop(needed.wait_for(|needed| *needed <= number).await);
+}
+
+/// Whether the owner of the job has ended it.
+fn is_cancelled(ended: &RunEnded) -> bool {
+    std::iter::once(ended)
+        .chain(ended.check.as_deref())
+        .any(|one| one.evidence.ending == Ending::Killed(KillReason::Cancelled))
+}
