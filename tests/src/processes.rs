@@ -120,6 +120,13 @@ impl Process {
         Ok(value.trim().to_owned())
     }
 
+    /// Whether it is in sigwait(3).
+    #[must_use]
+    pub fn waits_for_a_signal(self) -> bool {
+        self.read("wchan")
+            .is_ok_and(|place| place.contains("sigtimedwait"))
+    }
+
     /// The names of the network interfaces that it sees.
     ///
     /// # Errors
