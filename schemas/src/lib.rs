@@ -54,6 +54,14 @@ pub fn json_schemas() -> Vec<(&'static str, String)> {
                     .into_root_schema_for::<control::Cancel>(),
             ),
         ),
+        (
+            "serve.v1.json",
+            pretty(
+                &SchemaSettings::draft2020_12()
+                    .into_generator()
+                    .into_root_schema_for::<control::Serve>(),
+            ),
+        ),
     ]
 }
 

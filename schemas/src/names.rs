@@ -15,6 +15,10 @@ pub const CONTROL_EXCHANGE: &str = "glovebox.control";
 
 /// The lane of a job that names none.
 pub const DEFAULT_LANE: &str = "default";
+/// The lane of what somebody waits for at a screen.
+pub const HIGH_LANE: &str = "high";
+/// The lane of what nobody waits for.
+pub const BATCH_LANE: &str = "batch";
 /// The tenant of a job that names none.
 pub const DEFAULT_TENANT: &str = "default";
 /// How long a result is kept unless configured otherwise.
@@ -63,10 +67,15 @@ pub fn is_lane(text: &str) -> bool {
     (1..=MAX_LANE_BYTES).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-/// The queue of a lane.
+/// How many jobs of a lane start for one of `batch` while both wait, unless a runner is told otherwise: 64 of `high`, 8 of
+/// any other.
 #[must_use]
-pub fn queue(lane: &str) -> String {
-    format!("{JOBS_EXCHANGE}.{lane}")
+pub fn default_weight(lane: &str) -> u16 {
+    match lane {
+        HIGH_LANE => 64,
+        BATCH_LANE => 1,
+        _ => 8,
+    }
 }
 
 /// The queue in which callbacks wait for at most so many milliseconds before they are in [`CALLBACKS`] again.
@@ -74,6 +83,88 @@ pub fn queue(lane: &str) -> String {
 pub fn waiting_callbacks(ms: u64) -> String {
     format!("{CALLBACKS}.wait.{ms}")
 }
+
+/// The longest name of a tenant, in bytes.
+pub const MAX_TENANT_BYTES: usize = 64;
+
+/// Whether a text may name a tenant: 1 to 64 letters, digits, `_`, `.` or `-`.
+#[must_use]
+pub fn is_tenant(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    (1..=MAX_TENANT_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// The routing key of a job: its lane, and its tenant if it names one.
+#[must_use]
+pub fn route(lane: &str, tenant: &str) -> String {
+    match tenant {
+        DEFAULT_TENANT => lane.to_owned(),
+        _ => format!("{lane}.{tenant}"),
+    }
+}
+
+/// The lane and the tenant of a [`route`]; `None` if it is none.
+#[must_use]
+pub fn lane_and_tenant(route: &str) -> Option<(&str, &str)> {
+    // No lane has a dot in its name.
+    let (lane, tenant) = route.split_once('.').unwrap_or((route, DEFAULT_TENANT));
+    (is_lane(lane) && is_tenant(tenant)).then_some((lane, tenant))
+}
+
+/// The queue of a [`route`].
+#[must_use]
+pub fn queue(route: &str) -> String {
+    format!("{JOBS_EXCHANGE}.{route}")
+}
+
+/// How long runners consume from the queue of a tenant after its last job was sent or started, in milliseconds.
+pub const TENANT_SERVED_MS: u64 = 86_400_000;
+
+/// The Redis sorted set of the routes of tenants, by when a job was last sent or started there, in milliseconds since
+/// 1970: what runners consume besides the lanes' own queues.
+pub const ROUTES_KEY: &str = "glovebox:routes";
+
+/// What stands for every tenant that has no limit of its own.
+pub const ALL_TENANTS: &str = "*";
+
+/// The Redis set of the tenants that have limits or usage.
+pub const TENANTS_KEY: &str = "glovebox:tenants";
+
+/// The Redis hash with a tenant's limits: `max_running`, `max_queued`, `rate`, `burst`.
+#[must_use]
+pub fn tenant_key(tenant: &str) -> String {
+    format!("glovebox:tenant:{tenant}")
+}
+
+/// The Redis hash of a tenant's running jobs: the instance and the runner of each.
+#[must_use]
+pub fn running_key(tenant: &str) -> String {
+    format!("{}:running", tenant_key(tenant))
+}
+
+/// What a [`queued_key`] ends with.
+pub const QUEUED: &str = ":queued";
+
+/// The Redis sorted set of the jobs of a tenant that has a limit of these, by when they were sent, that have not begun.
+#[must_use]
+pub fn queued_key(tenant: &str) -> String {
+    format!("{}{QUEUED}", tenant_key(tenant))
+}
+
+/// The Redis string that says until when a tenant's submissions have used its rate up.
+#[must_use]
+pub fn rate_key(tenant: &str) -> String {
+    format!("{}:rate", tenant_key(tenant))
+}
+
+/// The Redis hash with what a tenant has used on a day (UTC, as `2026-01-31`).
+#[must_use]
+pub fn usage_key(tenant: &str, day: &str) -> String {
+    format!("glovebox:usage:{tenant}:{day}")
+}
+
+/// How long a day's usage is kept.
+pub const USAGE_TTL_SECONDS: u64 = 400 * 86_400;
 
 /// The Redis string with a job's result.
 #[must_use]
@@ -166,6 +257,22 @@ mod tests {
         assert_eq!(done_channel(&id), "glovebox:done:a-1");
         assert_eq!(output_key(&id), "glovebox:output:a-1");
         assert_eq!(runner_key("host-1"), "glovebox:runner:host-1");
+        assert_eq!(
+            queue(&route("default", "acme")),
+            "glovebox.jobs.default.acme"
+        );
+        assert_eq!(route("default", DEFAULT_TENANT), "default");
+    }
+
+    #[test]
+    fn a_route_tells_its_lane_and_its_tenant_whatever_the_tenant_is_called() {
+        for (lane, tenant) in [("a", "b"), ("a-1", "b.c"), ("a", "default.x"), ("a", ".")] {
+            assert_eq!(lane_and_tenant(&route(lane, tenant)), Some((lane, tenant)));
+        }
+        assert_eq!(lane_and_tenant("a"), Some(("a", DEFAULT_TENANT)));
+        for bad in ["", ".a", "a.", "A.b", "a.b c", "a.*"] {
+            assert_eq!(lane_and_tenant(bad), None, "{bad}");
+        }
     }
 
     #[test]

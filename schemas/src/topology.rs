@@ -71,7 +71,7 @@ pub struct Binding {
 }
 
 impl Topology {
-    /// What has to exist for these lanes. A runner binds its own exclusive queue to [`CONTROL_EXCHANGE`] besides.
+    /// What has to exist for these lanes, or [routes](crate::names::route) of tenants in them. A runner binds its own exclusive queue to [`CONTROL_EXCHANGE`] besides.
     #[must_use]
     pub fn for_lanes<L: AsRef<str>>(lanes: &[L]) -> Self {
         let exchange = |name, kind| Exchange {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use glovebox_schemas::callback::Notice;
-use glovebox_schemas::control::Cancel;
+use glovebox_schemas::control::{Cancel, Serve};
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::json_schemas;
 use glovebox_schemas::result::{
@@ -227,4 +227,6 @@ fn results_and_cancellations_satisfy_their_schemas() {
     assert!(validator("callback.v1.json").is_valid(&notice));
     let cancel = serde_json::from_slice(&Cancel::new(JobId::new_v7()).to_wire_json()).unwrap();
     assert!(validator("cancel.v1.json").is_valid(&cancel));
+    let serve = serde_json::from_slice(&Serve::new("batch", "acme").to_wire_json()).unwrap();
+    assert!(validator("serve.v1.json").is_valid(&serve));
 }

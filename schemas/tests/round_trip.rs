@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use glovebox_schemas::control::Cancel;
+use glovebox_schemas::control::{Cancel, Control, Serve};
 use glovebox_schemas::job::{
     Callback, Checker, Compare, Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest,
     TestCase, Tolerance,
@@ -319,5 +319,24 @@ fn cancellations_are_read_strictly() {
     ];
     for (bytes, code) in cases {
         assert_eq!(Cancel::parse(bytes).unwrap_err().code, code);
+    }
+}
+
+#[test]
+fn a_control_message_is_a_cancellation_or_an_announcement() {
+    let cancel = Cancel::new("a".parse().unwrap());
+    let read = Control::parse(&cancel.to_wire_json());
+    assert_eq!(read, Ok(Control::Cancel(cancel)));
+    let serve = Serve::new("batch", "acme");
+    let read = Control::parse(&serve.to_wire_json());
+    assert_eq!(read, Ok(Control::Serve(serve)));
+    for bytes in [
+        &br#"{"lane":"batch"}"#[..],
+        br#"{"lane":"a.b","tenant":"acme"}"#,
+        br#"{"lane":"batch","tenant":"*"}"#,
+        br#"{"lane":"batch","tenant":"acme","id":"a"}"#,
+        br#"{"version":2,"lane":"batch","tenant":"acme"}"#,
+    ] {
+        assert!(Control::parse(bytes).is_err(), "{bytes:?}");
     }
 }

@@ -29,8 +29,6 @@ pub const MAX_METADATA: usize = 64;
 pub const MAX_METADATA_BYTES: usize = 16 * 1024;
 /// The name of a language.
 pub const MAX_LANGUAGE_BYTES: usize = 64;
-/// The name of a tenant.
-pub const MAX_TENANT_BYTES: usize = 64;
 /// Hosts that a job asks the proxy for.
 pub const MAX_HOSTS: usize = 64;
 /// One of them, or the URL of an upstream proxy: names have at most 253 bytes (RFC 1035).

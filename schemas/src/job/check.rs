@@ -5,11 +5,11 @@
 
 use jiff::Timestamp;
 
-use super::caps::{MAX_LANGUAGE_BYTES, MAX_METADATA_BYTES, MAX_TENANT_BYTES};
+use super::caps::{MAX_LANGUAGE_BYTES, MAX_METADATA_BYTES};
 use super::wire::{FileDocument, JobDocument, ProxyDocument};
 use super::{Job, JobFile, JobId, LimitsRequest, Network, ProxyRequest, arguments, judging, paths};
 use crate::codes;
-use crate::names::{is_environment, is_lane};
+use crate::names::{is_environment, is_lane, is_tenant};
 use crate::read;
 use crate::rejection::Rejection;
 use crate::strict::Object;
@@ -137,7 +137,7 @@ fn check_names(document: &JobDocument) -> Result<(), Rejection> {
     name(
         "tenant",
         tenant,
-        is_plain(tenant, MAX_TENANT_BYTES, b"_.-"),
+        is_tenant(tenant),
         "1 to 64 letters, digits, \"_\", \".\" or \"-\"",
     )
 }
