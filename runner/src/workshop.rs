@@ -55,6 +55,7 @@ impl Workshop {
             cancellations: Cancellations::default(),
             health: Health::new(Valve::new()),
             parking: Parking::new(),
+            callbacks: None,
             quarantine: Semaphore::new(1),
             watch: |_| {},
         });

@@ -13,8 +13,8 @@ use std::time::Duration;
 use glovebox_schemas::control::Cancel;
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{
-    CONTROL_EXCHANGE, RESULT_TTL_SECONDS, STATE_TTL_SECONDS, cancel_key, done_channel, result_key,
-    state_key,
+    CONTROL_EXCHANGE, QUEUED, RESULT_TTL_SECONDS, STATE_TTL_SECONDS, cancel_key, done_channel,
+    result_key, state_key, tenant_key,
 };
 use glovebox_schemas::result::{JobResult, Status, millis};
 use jiff::Timestamp;
@@ -66,7 +66,10 @@ impl Client {
             .arg(result.to_json())
             .arg(RESULT_TTL_SECONDS)
             .arg(STATE_TTL_SECONDS)
-            .arg(Status::Cancelled.as_str());
+            .arg(Status::Cancelled.as_str())
+            .arg(tenant_key(""))
+            .arg(QUEUED)
+            .arg(id.as_str());
         let doing = Doing::of(id, "marking the end");
         let word: String = self.store.run(doing, &cancel).await?;
         let phase = (!word.is_empty()).then(|| Phase::from_word(&word));

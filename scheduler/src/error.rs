@@ -1,8 +1,10 @@
 //! What can go wrong for a client, told apart by who can mend it.
 //!
-//! No message may hold a password or anything of a job but its id and its lane.
+//! No message may hold a password or anything of a job but its id, its lane and its tenant.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use glovebox_broker::BrokerError;
 use glovebox_schemas::job::JobId;
@@ -159,9 +161,40 @@ pub enum SubmitError {
         id: JobId,
     },
 
+    /// The job's tenant sends more than it may, or has more in the queue. Nothing is written of the job.
+    #[error("tenant {tenant:?} is at its limit {limit}, so job {id} is not taken now")]
+    Limited {
+        /// Which job.
+        id: JobId,
+        /// Its tenant.
+        tenant: String,
+        /// Which of the tenant's limits.
+        limit: Limit,
+        /// When it is worth trying again: of a rate exactly, of a queue that is full a guess.
+        retry_after: Duration,
+    },
+
     /// A server failed.
     #[error(transparent)]
     Client(ClientError),
+}
+
+/// A tenant's limit on what it submits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// How many it may send a second.
+    Rate,
+    /// How many may wait.
+    Queued,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rate => "rate",
+            Self::Queued => "max_queued",
+        })
+    }
 }
 
 impl SubmitError {
@@ -169,7 +202,7 @@ impl SubmitError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::QueueFull { .. } => true,
+            Self::QueueFull { .. } | Self::Limited { .. } => true,
             Self::Client(error) => error.is_temporary(),
             Self::Rejected(_) | Self::NoSuchLane { .. } | Self::Taken { .. } => false,
         }
@@ -187,6 +220,14 @@ impl SubmitError {
                 "wait until the runners have caught up and send it again, or add runners".to_owned()
             }
             Self::Taken { .. } => "give the job another id, by a UUID for instance".to_owned(),
+            Self::Limited {
+                tenant,
+                retry_after,
+                ..
+            } => format!(
+                "send it again in {} ms, or raise the limit: `glovebox tenants set {tenant}`",
+                retry_after.as_millis()
+            ),
             Self::Client(error) => error.hint(),
         }
     }

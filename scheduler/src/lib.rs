@@ -4,7 +4,7 @@
 //! It must never run a job, consume from a queue, or write a result: those are
 //! the runner's. The one exception is a job that is cancelled while it waits:
 //! nobody else would say so before it is delivered. Nor does it make the queue of
-//! a lane; a lane that no runner has ever served is an error, not a place where
+//! a lane, but that of a tenant in one; a lane that no runner has ever served is an error, not a place where
 //! jobs disappear.
 
 mod answers;
@@ -25,12 +25,14 @@ mod runners;
 mod state;
 mod store;
 mod submit;
+mod tenants;
 mod wait;
 
 pub use cancel::Cancelled;
 pub use client::Client;
-pub use error::{ClientError, SubmitError};
+pub use error::{ClientError, Limit, SubmitError};
 pub use follow::{Event, Following};
 pub use runners::{Condition, RunnerState};
 pub use state::{JobState, Phase};
 pub use submit::Submitted;
+pub use tenants::{Setting, Tenant, UsageOfDay, can_be_limited};

@@ -12,8 +12,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use glovebox_broker::{BrokerError, connect_amqp, declare};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{Channel, Confirmation, Connection};
+use glovebox_schemas::names::{queue, route};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::types::FieldTable;
+use lapin::{Channel, Confirmation, Connection, ErrorKind};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::answers::judge;
@@ -115,6 +118,32 @@ impl Link {
         outcome
     }
 
+    /// Makes the queue of a tenant in a lane, unless there is no such lane: its queue is a runner's to make.
+    pub(crate) async fn open(
+        &self,
+        url: &str,
+        lane: &str,
+        tenant: &str,
+    ) -> Result<bool, BrokerError> {
+        let lost = |doing| move |error| BrokerError::lost(url, doing, error);
+        let channel = self.connection.create_channel().await;
+        let channel = channel.map_err(lost("opening a channel"))?;
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let asked = channel.queue_declare(queue(lane).into(), options, FieldTable::default());
+        match asked.await {
+            Ok(_) => {}
+            Err(error) if is_not_found(&error) => return Ok(false),
+            Err(error) => return Err(lost("looking for a lane")(error)),
+        }
+        declare(&channel, &[route(lane, tenant)]).await?;
+        let closed = channel.close(200, "done".into()).await;
+        closed.map_err(lost("closing a channel"))?;
+        Ok(true)
+    }
+
     /// Returns once the broker has taken nothing for a while: it has an alarm,
     /// and reads no more from a connection that publishes.
     async fn blocked(&self) {
@@ -158,4 +187,12 @@ async fn send(channel: &Channel, message: &mut Message<'_>) -> lapin::Result<Con
     let (exchange, key) = (message.exchange.into(), message.routing_key.into());
     let sending = channel.basic_publish(exchange, key, options, message.body, properties);
     sending.await?.await
+}
+
+fn is_not_found(error: &lapin::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ProtocolError(protocol)
+            if *protocol.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)
+    )
 }

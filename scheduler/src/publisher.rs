@@ -2,17 +2,21 @@
 //!
 //! It must never take silence for consent, nor wait for it without a limit.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, slice};
 
 use glovebox_broker::{BrokerError, without_password};
+use glovebox_schemas::control::Serve;
+use glovebox_schemas::job::JobId;
+use glovebox_schemas::names::CONTROL_EXCHANGE;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::attempt::Attempt;
 use crate::link::Link;
 use crate::message::Message;
+use crate::submit::now_ms;
 
 const IN_FLIGHT: usize = 64;
 
@@ -78,6 +82,37 @@ impl Publisher {
     /// Returns once there is a connection that can be used.
     pub(crate) async fn connected(&self, deadline: Instant) -> Result<(), Arc<BrokerError>> {
         self.link(deadline).await.map(drop)
+    }
+
+    /// Makes the queue of a tenant in a lane and tells the runners, all of this for a job; false if no runner has ever
+    /// served the lane.
+    pub(crate) async fn open(
+        &self,
+        lane: &str,
+        tenant: &str,
+        id: &JobId,
+    ) -> Result<bool, Arc<BrokerError>> {
+        let deadline = Instant::now() + self.confirm_within;
+        let silent = |_| Arc::new(BrokerError::silent(&self.url, self.confirm_within));
+        let link = self.link(deadline).await?;
+        let opened = timeout_at(deadline, link.open(&self.url, lane, tenant)).await;
+        if !opened.map_err(silent)?.map_err(Arc::new)? {
+            return Ok(false);
+        }
+        let mut message = Message {
+            exchange: CONTROL_EXCHANGE,
+            routing_key: "",
+            mandatory: false,
+            body: &Serve::new(lane, tenant).to_wire_json(),
+            id,
+            sent_ms: now_ms(),
+            is_first: false,
+            may_have_arrived: false,
+            verdict: None,
+        };
+        // Runners that do not hear it look for themselves now and then.
+        self.publish(slice::from_mut(&mut message)).await?;
+        Ok(true)
     }
 
     /// The connection in use, or a new one.

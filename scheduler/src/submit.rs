@@ -2,6 +2,7 @@
 //!
 //! It must never say that a job was taken before RabbitMQ has said so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,11 +11,11 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use glovebox_broker::BrokerError;
 use glovebox_schemas::job::{Job, JobId, Rejection};
-use glovebox_schemas::names::JOBS_EXCHANGE;
+use glovebox_schemas::names::{DEFAULT_TENANT, JOBS_EXCHANGE, lane_and_tenant, route};
 
 use crate::client::Client;
 use crate::error::{ClientError, SubmitError};
-use crate::mark::Known;
+use crate::mark::{Known, Marked};
 use crate::message::Message;
 use crate::publisher::Verdict;
 
@@ -42,7 +43,7 @@ const BATCH_BYTES: usize = 1 << 20;
 const BATCHES_IN_FLIGHT: usize = 2;
 
 impl Client {
-    /// Sends a job to the queue of its lane.
+    /// Sends a job to the queue of its lane, or of its tenant there.
     ///
     /// Sending an id twice runs it once, so after any error the same job may be
     /// sent again. A second copy is sent as long as the job has no result: nobody
@@ -51,7 +52,7 @@ impl Client {
     /// # Errors
     ///
     /// A [`SubmitError`] that tells a wrong job, a lane that no runner serves, a
-    /// full queue, a broker that takes nothing and a server's failure apart.
+    /// full queue, a tenant at its limit, a broker that takes nothing and a server's failure apart.
     pub async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
         let mut outcomes = self.submit_batch(vec![Outgoing::new(job)]).await;
         outcomes.pop().expect("one job has one outcome")
@@ -86,27 +87,25 @@ impl Client {
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(batch.len());
         let mut marked = self.mark_valid(&batch, sent_ms).await.into_iter();
         let mut messages = Vec::with_capacity(batch.len());
+        let mut unserved = BTreeMap::new();
         for outgoing in &batch {
-            let known = match &outgoing.rejection {
+            let marked = match &outgoing.rejection {
                 Some(rejection) => Err(SubmitError::Rejected(rejection.clone())),
                 None => marked.next().expect("each valid job was marked"),
             };
-            outcomes.push(match known {
-                Ok(Known::Done) => Some(Ok(Submitted::AlreadyDone)),
-                Ok(Known::Taken) => Some(Err(SubmitError::Taken {
-                    id: outgoing.job.id.clone(),
-                })),
-                Ok(known) => {
-                    messages.push(outgoing.message(known, sent_ms));
+            outcomes.push(match marked.map(|one| (outgoing.decided(&one), one)) {
+                Ok((None, marked)) => {
+                    if !marked.is_served {
+                        unserved.insert(outgoing.route.as_str(), &outgoing.job.id);
+                    }
+                    messages.push(outgoing.message(&marked, sent_ms));
                     None
                 }
+                Ok((decided, _)) => decided,
                 Err(error) => Some(Err(error)),
             });
         }
-        let error = match messages.is_empty() {
-            true => None,
-            false => self.publisher.publish(&mut messages).await.err(),
-        };
+        let error = self.send(&mut messages, unserved).await.err();
         self.unmark_refused(&messages, sent_ms).await;
         let mut published = messages.iter().map(|one| self.judge_sent(one, &error));
         let outcomes = outcomes.into_iter();
@@ -116,11 +115,64 @@ impl Client {
             .collect()
     }
 
+    /// Publishes jobs. The queue of a tenant is made first where no runner may know of it, and where it turns out not to
+    /// be there.
+    async fn send<'a>(
+        &self,
+        messages: &mut [Message<'a>],
+        unserved: BTreeMap<&'a str, &'a JobId>,
+    ) -> Result<(), Arc<BrokerError>> {
+        let opened: BTreeSet<&str> = unserved.keys().copied().collect();
+        self.open(messages, unserved).await?;
+        if !messages.is_empty() {
+            self.publisher.publish(messages).await?;
+        }
+        let came_back = messages.iter().filter(|one| {
+            one.verdict == Some(Verdict::Unroutable) && !opened.contains(one.routing_key)
+        });
+        let absent: BTreeMap<_, _> = came_back
+            .filter(|one| tenant_of(one.routing_key) != DEFAULT_TENANT)
+            .map(|one| (one.routing_key, one.id))
+            .collect();
+        if absent.is_empty() {
+            return Ok(());
+        }
+        for message in messages.iter_mut() {
+            if absent.contains_key(message.routing_key) {
+                // It came back: it is nowhere.
+                message.may_have_arrived = false;
+                message.verdict = None;
+            }
+        }
+        self.open(messages, absent).await?;
+        self.publisher.publish(messages).await
+    }
+
+    /// Makes the queues of these routes, each for the sake of a job. What is for one of a lane that nobody has ever
+    /// served has its verdict then.
+    async fn open<'a>(
+        &self,
+        messages: &mut [Message<'a>],
+        routes: BTreeMap<&'a str, &'a JobId>,
+    ) -> Result<(), Arc<BrokerError>> {
+        for (route, id) in routes {
+            let Some((lane, tenant)) = lane_and_tenant(route) else {
+                continue;
+            };
+            if self.publisher.open(lane, tenant, id).await? {
+                continue;
+            }
+            let stranded = messages.iter_mut().filter(|one| one.routing_key == route);
+            stranded.for_each(|one| one.verdict = Some(Verdict::Unroutable));
+        }
+        Ok(())
+    }
+
     async fn mark_valid(
         &self,
         batch: &[Outgoing<'_>],
         sent_ms: u64,
-    ) -> Vec<Result<Known, SubmitError>> {
+    ) -> Vec<Result<Marked, SubmitError>> {
         let valid = batch.iter().filter(|one| one.rejection.is_none());
         let valid: Vec<&Job> = valid.map(|one| one.job).collect();
         if valid.is_empty() {
@@ -139,7 +191,9 @@ impl Client {
             Some(Verdict::Unroutable | Verdict::Refused) => true,
             Some(Verdict::Blocked | Verdict::Unconfirmed) | None => !message.may_have_arrived,
         });
-        let refused: Vec<&JobId> = refused.map(|message| message.id).collect();
+        let refused: Vec<(&JobId, &str)> = refused
+            .map(|message| (message.id, tenant_of(message.routing_key)))
+            .collect();
         if !refused.is_empty()
             && let Err(error) = self.unmark_queued(&refused, sent_ms).await
         {
@@ -148,7 +202,9 @@ impl Client {
     }
 
     fn judge_sent(&self, message: &Message<'_>, error: &Option<Arc<BrokerError>>) -> Outcome {
-        let (id, lane) = (message.id.clone(), message.routing_key.to_owned());
+        let id = message.id.clone();
+        let lane = lane_and_tenant(message.routing_key).map_or("", |(lane, _)| lane);
+        let lane = lane.to_owned();
         let failed = match (message.verdict, error) {
             (Some(Verdict::Stored), _) if message.is_first => return Ok(Submitted::Queued),
             (Some(Verdict::Stored), _) => return Ok(Submitted::QueuedAgain),
@@ -165,9 +221,14 @@ impl Client {
     }
 }
 
+fn tenant_of(route: &str) -> &str {
+    lane_and_tenant(route).map_or(DEFAULT_TENANT, |(_, tenant)| tenant)
+}
+
 /// A job as it will be sent.
 struct Outgoing<'a> {
     job: &'a Job,
+    route: String,
     body: Vec<u8>,
     rejection: Option<Rejection>,
 }
@@ -178,20 +239,37 @@ impl<'a> Outgoing<'a> {
         let rejection = Job::parse(&body).err();
         Self {
             job,
+            route: route(&job.lane, &job.tenant),
             body,
             rejection,
         }
     }
 
-    fn message(&self, known: Known, sent_ms: u64) -> Message<'_> {
+    /// What came of it, if it is not to be sent.
+    fn decided(&self, marked: &Marked) -> Option<Outcome> {
+        let id = self.job.id.clone();
+        match marked.known {
+            Known::New | Known::Sent => None,
+            Known::Done => Some(Ok(Submitted::AlreadyDone)),
+            Known::Taken => Some(Err(SubmitError::Taken { id })),
+            Known::Limited(limit, retry_after) => Some(Err(SubmitError::Limited {
+                id,
+                tenant: self.job.tenant.clone(),
+                limit,
+                retry_after,
+            })),
+        }
+    }
+
+    fn message(&self, marked: &Marked, sent_ms: u64) -> Message<'_> {
         Message {
             exchange: JOBS_EXCHANGE,
-            routing_key: &self.job.lane,
+            routing_key: &self.route,
             mandatory: true,
             body: &self.body,
             id: &self.job.id,
             sent_ms,
-            is_first: known == Known::New,
+            is_first: marked.known == Known::New,
             may_have_arrived: false,
             verdict: None,
         }

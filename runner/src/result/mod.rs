@@ -183,7 +183,7 @@ impl Store {
     pub(crate) async fn owed(&self, id: &JobId) -> Owed {
         match self {
             Store::Redis(store, _) => store.owed(id).await,
-            Store::Memory(_) => Owed::Nothing,
+            Store::Memory(_) | Store::Witness(_) => Owed::Nothing,
         }
     }
 

@@ -4,6 +4,7 @@
 mod batch;
 mod cancel;
 mod common;
+mod limits;
 mod listening;
 mod publish;
 mod redis_faults;
