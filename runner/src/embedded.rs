@@ -56,7 +56,7 @@ pub fn run_one(
     echo: Echo,
 ) -> Result<(JobResult, Vec<Layer>), EmbeddedError> {
     block_on(async {
-        let cells = Cells::open(link, slots, |_| {}).await?;
+        let cells = Cells::open(link, slots, &[], |_| {}).await?;
         let layers = cells.layers().to_vec();
         let store = MemoryStore::new(echo);
         let pipeline = pipeline(cells, languages, &store);
@@ -79,7 +79,7 @@ pub fn run_each(
     mut each: impl FnMut(JobResult, bool),
 ) -> Result<(), EmbeddedError> {
     block_on(async {
-        let cells = Cells::open(link, 1, |_| {}).await?;
+        let cells = Cells::open(link, 1, &[], |_| {}).await?;
         let store = MemoryStore::new(Arc::new(|_, _| {}));
         let pipeline = pipeline(cells, languages, &store);
         for body in bodies {
@@ -123,13 +123,14 @@ pub(crate) fn block_on<T>(
 pub(crate) async fn alone<T>(
     link: Link,
     id: &JobId,
-    work: impl AsyncFnOnce(&Cells, &Slot<'_>, &Registration) -> Result<T, LaunchError>,
+    work: impl AsyncFnOnce(&Cells, &Slot, &Registration) -> Result<T, LaunchError>,
 ) -> Result<T, EmbeddedError> {
-    let cells = Cells::open(link, 1, |_| {}).await?;
+    let cells = Cells::open(link, 1, &[], |_| {}).await?;
     let cancellations = Cancellations::default();
     let registration = cancellations.register(id).await;
     let registration = registration.ok_or(EmbeddedError::NoResult)?;
-    let slot = cells.take_slot(&registration).await;
+    let place = cells.queue.place("", "");
+    let slot = cells.take_slot(&place, &registration).await;
     let slot = slot.map_err(|_| EmbeddedError::NoResult)?;
     let done = work(&cells, &slot, &registration);
     Ok(cancellable(done, &cancellations).await??)

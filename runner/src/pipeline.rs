@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use glovebox_schemas::callback::Order;
 use glovebox_schemas::job::Job;
+use glovebox_schemas::names::DEFAULT_TENANT;
 use glovebox_schemas::result::{ErrorInfo, JobResult, Status};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -67,7 +68,8 @@ impl Pipeline {
                 tracing::warn!(code = rejection.code, "dead-lettered what is not a job");
                 if let Some(id) = rejection.id.clone() {
                     let result = JobResult::rejected(id, &rejection, &self.runner);
-                    self.publish(delivery, &delivery.stamp(result)).await;
+                    let result = delivery.stamp(result);
+                    self.publish(delivery, DEFAULT_TENANT, &result).await;
                 }
                 return Settlement::DeadLetter(rejection.code.to_owned(), Begun::default());
             }
@@ -79,8 +81,14 @@ impl Pipeline {
         let Some(registration) = registered else {
             return Settlement::GiveBack;
         };
+        let place = self.cells.queue.place(delivery.lane(), &job.tenant);
         loop {
-            let slot = match self.cells.take_slot(&registration).await {
+            let slot = self.cells.take_slot(&place, &registration);
+            let slot = match delivery.is_among_others(&job.tenant) {
+                true => self.parking.meanwhile(delivery, slot).await,
+                false => slot.await,
+            };
+            let slot = match slot {
                 Ok(slot) => Some(slot),
                 Err(NoSlot::Stopping) => return Settlement::GiveBack,
                 Err(NoSlot::Cancelled) => None,
@@ -91,7 +99,7 @@ impl Pipeline {
             }
             (self.watch)(Stage::Placed);
             let quarantine = self.quarantine.try_acquire().ok();
-            let before = self.store.begin(&job, quarantine.is_some()).await;
+            let before = self.store.begin(&job, delivery, quarantine.is_some()).await;
             let written = before != Before::Away;
             let begun = match before {
                 Before::Done => {
@@ -105,7 +113,11 @@ impl Pipeline {
                 }
                 Before::Begun(begun) => begun,
                 Before::Away if self.may_start_unasked(delivery, &job) => Begun::default(),
-                Before::Cancelled => {
+                Before::Limited if slot.is_some() => {
+                    self.cells.queue.hold(&job.tenant);
+                    continue;
+                }
+                Before::Cancelled | Before::Limited => {
                     drop((slot, quarantine));
                     return self.conclude(delivery, &job, Status::Cancelled).await;
                 }
@@ -157,7 +169,7 @@ impl Pipeline {
         delivery: &Delivery,
         job: &Job,
         begun: Begun,
-        slot: Slot<'_>,
+        slot: Slot,
         registration: &Registration,
     ) -> Settlement {
         (self.watch)(Stage::Begun);
@@ -185,7 +197,7 @@ impl Pipeline {
                 self.answer(delivery, job, begun, result).await
             }
             Ok(Launched::Interrupted) => {
-                self.store.release(&job.id, GIVEN_BACK).await;
+                self.store.release(job, GIVEN_BACK).await;
                 Settlement::GiveBack
             }
             Err(error) => {
@@ -210,7 +222,7 @@ impl Pipeline {
         if begun.is_last() || delivery.is_embedded() {
             return self.give_up(delivery, job, begun, error).await;
         }
-        self.store.release(&job.id, &error.code).await;
+        self.store.release(job, &error.code).await;
         self.health.is_isolated().await;
         Settlement::GiveBack
     }
@@ -248,7 +260,9 @@ impl Pipeline {
         result.attempt = begun.number();
         result.earlier_attempts = begun.earlier;
         let result = delivery.stamp(result);
-        match self.publish(delivery, &result).await {
+        let stored = self.publish(delivery, &job.tenant, &result).await;
+        self.cells.queue.let_go(&job.tenant);
+        match stored {
             Fate::Stored => self.call_back(delivery, job, Some(&result)).await,
             Fate::Other => self.call_back(delivery, job, None).await,
             Fate::Elsewhere => Settlement::GiveBack,
@@ -256,9 +270,9 @@ impl Pipeline {
     }
 
     /// result → Redis. Returns only when it is durable, however long the store is away.
-    async fn publish(&self, delivery: &Delivery, result: &JobResult) -> Fate {
+    async fn publish(&self, delivery: &Delivery, tenant: &str, result: &JobResult) -> Fate {
         (self.watch)(Stage::Judged);
-        let put = self.store.put(result, delivery.bytes_held());
+        let put = self.store.put(result, tenant, delivery.bytes_held());
         tokio::pin!(put);
         let stored = tokio::select! {
             stored = &mut put => stored,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use glovebox_broker::{BrokerError, connect_redis};
 use glovebox_cell::Link;
-use glovebox_schemas::control::Cancel;
+use glovebox_schemas::control::{Cancel, Serve};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,8 +21,10 @@ use crate::launch::{Cells, LaunchError};
 use crate::lease::{Lease, RENEW_EVERY, TTL};
 use crate::message::intake::{Intake, Phase, Sink};
 use crate::message::{Callbacks, DeadLetters, Delivery, Parking};
+use crate::order::Lane;
 use crate::pipeline::Pipeline;
 use crate::result::{Durability, RedisStore, Store};
+use crate::routes::Routes;
 use crate::spool::{Spool, SpoolConfig};
 use crate::stage::Watch;
 use crate::valve::Valve;
@@ -35,10 +37,10 @@ const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
 pub struct RunnerConfig {
     /// Shown in results, heartbeats and RabbitMQ.
     pub name: String,
-    /// Cells at one time, and messages taken at one time from each lane.
+    /// Cells at one time, and messages taken at one time from each queue.
     pub slots: u16,
     /// The lanes to consume.
-    pub lanes: Vec<String>,
+    pub lanes: Vec<Lane>,
     /// RabbitMQ.
     pub amqp_url: String,
     /// Redis.
@@ -111,7 +113,7 @@ async fn work(
     languages: Languages,
     config: RunnerConfig,
 ) -> Result<Stopped, RunnerError> {
-    let cells = Cells::open(link, config.slots, config.watch).await?;
+    let cells = Cells::open(link, config.slots, &config.lanes, config.watch).await?;
     let lease = Arc::new(Lease::new(uuid::Uuid::now_v7().to_string()));
     let store = RedisStore::new(
         connect_redis(&config.redis_url).await?,
@@ -134,6 +136,8 @@ async fn work(
         quarantine: Semaphore::new(1),
         watch: config.watch,
     });
+    let lanes = config.lanes.into_iter().map(|lane| lane.name);
+    let routes = Routes::new(lanes.collect());
     let (stop, drained) = (CancellationToken::new(), CancellationToken::new());
     let phase = Arc::new(watch::Sender::new(Phase::Connecting));
     let tasks = TaskTracker::new();
@@ -141,7 +145,7 @@ async fn work(
         dead: Arc::new(DeadLetters::new(config.amqp_url.clone(), &config.name)),
         url: config.amqp_url,
         name: config.name,
-        lanes: config.lanes,
+        routes: routes.clone(),
         prefetch: config.slots,
         stop: stop.clone(),
         drained: drained.clone(),
@@ -160,10 +164,12 @@ async fn work(
     let mut signals = Signals::new().map_err(RunnerError::Runtime)?;
     let beating = tokio::spawn(heartbeat.beat(drained.clone()));
     tokio::spawn(heartbeat::watch_over(Arc::clone(&pipeline)));
-    tokio::spawn(spool.clone().deliver(store));
+    tokio::spawn(spool.clone().deliver(store.clone()));
+    tokio::spawn(routes.clone().look(store));
     let sink = Arc::new(Handing {
         pipeline: Arc::clone(&pipeline),
         tasks: tasks.clone(),
+        routes,
     });
     let consuming = tokio::spawn(async move { intake.run(sink).await });
     let alive = Arc::clone(&pipeline);
@@ -246,6 +252,7 @@ async fn stop_in_order(
 struct Handing {
     pipeline: Arc<Pipeline>,
     tasks: TaskTracker,
+    routes: Routes,
 }
 
 impl Sink for Handing {
@@ -258,6 +265,10 @@ impl Sink for Handing {
         if self.pipeline.cancellations.cancel(&cancel.id) {
             tracing::info!(job = %cancel.id, "cancelled by its owner");
         }
+    }
+
+    fn serve(&self, serve: Serve) {
+        self.routes.announce(&serve);
     }
 }
 

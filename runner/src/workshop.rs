@@ -46,7 +46,7 @@ impl Workshop {
         slots: u16,
         witness: Arc<dyn Witness>,
     ) -> Result<Workshop, LaunchError> {
-        let cells = Cells::open(link, slots, |_| {}).await?;
+        let cells = Cells::open(link, slots, &[], |_| {}).await?;
         let pipeline = Arc::new(Pipeline {
             runner: "embedded".to_owned(),
             languages,

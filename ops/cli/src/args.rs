@@ -34,6 +34,9 @@ pub(crate) enum Command {
     Callbacks(CallbacksArgs),
     /// List the runners: what each does, how busy it is, and which were lost within a day
     Runners(RunnersArgs),
+    /// Look at tenants, limit them, see what they have used
+    #[command(subcommand)]
+    Tenants(TenantsCommand),
     /// Hand a job over and print its id
     Submit(SubmitArgs),
     /// Run many jobs, one document a line, and write their results in the same order
@@ -123,8 +126,9 @@ pub(crate) struct RunnerArgs {
     /// Jobs at one time; the number of processors if absent
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) slots: Option<u16>,
-    /// A lane to take jobs from; may be given several times
-    #[arg(long = "lane", value_name = "LANE", default_value = "default")]
+    /// A lane to take jobs from, and how many of it start for one of a lane of weight 1 while both wait (high 64, batch 1,
+    /// any other 8, if not said); may be given several times
+    #[arg(long = "lane", value_name = "LANE[=WEIGHT]", default_values = ["high", "default", "batch"])]
     pub(crate) lanes: Vec<String>,
     /// The runner's name; host name and process id if absent
     #[arg(long)]
@@ -212,6 +216,9 @@ pub(crate) struct SubmitArgs {
     /// The lane to send it to
     #[arg(long, conflicts_with = "job")]
     pub(crate) lane: Option<String>,
+    /// Whom to count it against
+    #[arg(long, conflicts_with = "job")]
+    pub(crate) tenant: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -250,6 +257,67 @@ pub(crate) struct WaitArgs {
 pub(crate) struct IdArgs {
     /// The job's id
     pub(crate) id: JobId,
+}
+
+/// What to do with tenants.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantsCommand {
+    /// List them: limits, running and waiting jobs
+    List(TenantsListArgs),
+    /// Print one
+    Show(TenantArgs),
+    /// Set limits, for the whole fleet and at once
+    Set(TenantSetArgs),
+    /// Forget its limits and take it off the list
+    Remove(TenantArgs),
+    /// Print what tenants have used, by day (UTC)
+    Usage(TenantsUsageArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantsListArgs {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantArgs {
+    /// Which; `*` stands for all that have no limits of their own
+    pub(crate) tenant: String,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantSetArgs {
+    /// Which; `*` stands for all that have no limits of their own
+    pub(crate) tenant: String,
+    /// Jobs that run at one time: a number, `none`, or `default` for what holds for all
+    #[arg(long, value_name = "N")]
+    pub(crate) max_running: Option<String>,
+    /// Jobs that wait in queues
+    #[arg(long, value_name = "N")]
+    pub(crate) max_queued: Option<String>,
+    /// Submissions a second
+    #[arg(long, value_name = "PER_SECOND")]
+    pub(crate) rate: Option<String>,
+    /// Submissions at once after a pause; a second's if not set
+    #[arg(long, value_name = "N")]
+    pub(crate) burst: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantsUsageArgs {
+    /// Which; all if absent
+    pub(crate) tenants: Vec<String>,
+    /// How many days, today included
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=400))]
+    pub(crate) days: u16,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What to do with environments.

@@ -19,6 +19,7 @@ mod runner;
 mod runners;
 mod schemas;
 mod state;
+mod tenants;
 mod verdicts;
 mod version;
 mod warm;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         args::Command::Runner(args) => runner::run(args),
         args::Command::Callbacks(args) => callbacks::run(args),
         args::Command::Runners(args) => runners::run(&args),
+        args::Command::Tenants(command) => tenants::run(command),
         args::Command::Submit(args) => queue::submit(args),
         args::Command::Batch(args) => batch::run(args),
         args::Command::Wait(args) => queue::wait(args),

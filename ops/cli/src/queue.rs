@@ -47,6 +47,9 @@ pub(crate) fn submit(args: SubmitArgs) -> ExitCode {
     if let Some(lane) = args.lane {
         job.lane = lane;
     }
+    if let Some(tenant) = args.tenant {
+        job.tenant = tenant;
+    }
     block_on(async {
         match client().submit(&job).await {
             Ok(submitted) => {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use glovebox_cell::{supervise, worker_id};
 use glovebox_runner::{
-    Durability, RunnerConfig, RunnerError, SpoolConfig, Stopped, Wanted, claim_spool, run as work,
+    Durability, Lane, RunnerConfig, RunnerError, SpoolConfig, Stopped, Wanted, claim_spool,
+    run as work,
 };
-use glovebox_schemas::names::{is_lane, is_runner_name};
+use glovebox_schemas::names::{default_weight, is_lane, is_runner_name};
 
 use crate::args::RunnerArgs;
 use crate::queue::{amqp_url, redis_url, trust_authorities};
@@ -22,9 +23,12 @@ pub(crate) fn run(args: RunnerArgs) -> ExitCode {
 }
 
 fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
-    if let Some(lane) = args.lanes.iter().find(|lane| !is_lane(lane)) {
+    let lanes = args.lanes.iter().map(|written| lane(written)).collect();
+    let lanes: Vec<Lane> = Option::unwrap_or_default(lanes);
+    if lanes.is_empty() {
         note(&format!(
-            "--lane {lane:?} is not a lane: 1 to 32 small letters, digits and hyphens"
+            "--lane {:?}: a lane is 1 to 32 small letters, digits and hyphens, its weight 1 to 1000",
+            args.lanes
         ));
         return Err(ExitCode::from(USAGE));
     }
@@ -51,7 +55,7 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     let config = RunnerConfig {
         name,
         slots,
-        lanes: args.lanes.clone(),
+        lanes,
         amqp_url: amqp_url(),
         redis_url: redis_url(),
         drain: Duration::from_secs(args.drain),
@@ -98,6 +102,18 @@ fn try_run(args: &RunnerArgs) -> Result<ExitCode, ExitCode> {
     // One that still has results in it is the next runner's.
     std::fs::remove_dir(&folder).ok();
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(HOST)))
+}
+
+/// `LANE` or `LANE=WEIGHT`.
+fn lane(written: &str) -> Option<Lane> {
+    let (name, weight) = match written.split_once('=') {
+        Some((name, weight)) => (name, weight.parse().ok()?),
+        None => (written, default_weight(written)),
+    };
+    (is_lane(name) && (1..=1000).contains(&weight)).then(|| Lane {
+        name: name.to_owned(),
+        weight,
+    })
 }
 
 fn fail_spool(base: &Path, error: &std::io::Error) -> ExitCode {

@@ -51,7 +51,7 @@ pub fn run_many<M: Many>(
     many: &mut M,
 ) -> Result<bool, EmbeddedError> {
     block_on(async {
-        let cells = Cells::open(link, slots, |_| {}).await?;
+        let cells = Cells::open(link, slots, &[], |_| {}).await?;
         many.layers(cells.layers());
         let store = MemoryStore::new(Arc::new(|_, _| {}));
         let pipeline = pipeline(cells, languages, &store);

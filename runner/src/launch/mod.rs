@@ -6,26 +6,27 @@
 mod capture;
 mod client;
 mod files;
+mod line;
 mod run;
 mod runs;
 
-use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use glovebox_cell::{Ending, Evidence, KillReason, Layer, Link, Step};
 use glovebox_gate::{Account, Gate};
 use glovebox_schemas::result::ErrorInfo;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::cancel::Registration;
+use crate::order::{Lane, Place};
 use crate::plan::{Input, Plan};
 use crate::result::Tap;
 use crate::stage::Watch;
 pub(crate) use capture::{Captured, Keep};
 pub(crate) use client::Line;
 pub(crate) use files::File;
+pub(crate) use line::{Line as Queue, Slot};
 pub(crate) use run::Order;
 use runs::Runs;
 
@@ -157,10 +158,8 @@ impl RunEnded {
 pub(crate) struct Cells {
     line: Line,
     layers: Vec<Layer>,
-    permits: Semaphore,
-    free: Mutex<VecDeque<u16>>,
-    /// Told whenever a slot is free again and no job has waited for it.
-    freed: Notify,
+    /// Those who wait for a slot.
+    pub(crate) queue: Queue,
     tickets: AtomicU64,
     slots: u16,
     /// Jobs that came from a template, and those that could have and did not.
@@ -180,37 +179,22 @@ pub(crate) enum NoSlot {
     Cancelled,
 }
 
-/// A slot in use; free again when dropped.
-pub(crate) struct Slot<'a> {
-    number: u16,
-    cells: &'a Cells,
-    /// There until it is dropped.
-    permit: Option<SemaphorePermit<'a>>,
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        // Before the permit goes back, so that whoever gets that finds a number.
-        self.cells.free().push_back(self.number);
-        // Whoever waits for it has it now; only then are those told who take what is left.
-        drop(self.permit.take());
-        self.cells.freed.notify_waiters();
-    }
-}
-
 impl Cells {
     /// Waits for the first warden to be ready.
     ///
     /// # Errors
     /// [`LaunchError::Unable`] when this host can't isolate as asked.
-    pub(crate) async fn open(link: Link, slots: u16, watch: Watch) -> Result<Cells, LaunchError> {
+    pub(crate) async fn open(
+        link: Link,
+        slots: u16,
+        lanes: &[Lane],
+        watch: Watch,
+    ) -> Result<Cells, LaunchError> {
         let (line, layers) = Line::open(link).await?;
         Ok(Cells {
             line,
             layers,
-            permits: Semaphore::new(usize::from(slots)),
-            free: Mutex::new((0..slots).collect()),
-            freed: Notify::new(),
+            queue: Queue::new(slots, lanes),
             tickets: AtomicU64::new(1),
             slots,
             warm: AtomicU64::new(0),
@@ -232,7 +216,7 @@ impl Cells {
 
     /// How many slots there are, and how many are in use.
     pub(crate) fn load(&self) -> (u16, u16) {
-        let free = u16::try_from(self.permits.available_permits()).unwrap_or(self.slots);
+        let free = u16::try_from(self.queue.free()).unwrap_or(self.slots);
         (self.slots, self.slots.saturating_sub(free))
     }
 
@@ -245,43 +229,25 @@ impl Cells {
     }
 
     /// Waits for a slot, as long as the job is to be started.
-    pub(crate) async fn take_slot(&self, registration: &Registration) -> Result<Slot<'_>, NoSlot> {
-        let permit = tokio::select! {
+    pub(crate) async fn take_slot(
+        &self,
+        place: &Place,
+        registration: &Registration,
+    ) -> Result<Slot, NoSlot> {
+        tokio::select! {
             // A runner that stops starts nothing, free slots or not.
             biased;
-            () = registration.stopping() => return Err(NoSlot::Stopping),
-            () = registration.cancelled() => return Err(NoSlot::Cancelled),
-            permit = self.permits.acquire() => permit.map_err(|_| NoSlot::Stopping)?,
-        };
-        self.slot(permit).ok_or(NoSlot::Stopping)
-    }
-
-    /// A slot that nobody uses, if nobody waits for one either.
-    fn spare_slot(&self) -> Option<Slot<'_>> {
-        // What is given back goes to those who wait, in their order, before it can be had here.
-        let permit = self.permits.try_acquire().ok()?;
-        self.slot(permit)
-    }
-
-    fn slot<'a>(&'a self, permit: SemaphorePermit<'a>) -> Option<Slot<'a>> {
-        // The one that has been free the longest: what is kept ready in it has had the most time.
-        let number = self.free().pop_front()?;
-        Some(Slot {
-            number,
-            cells: self,
-            permit: Some(permit),
-        })
-    }
-
-    fn free(&self) -> MutexGuard<'_, VecDeque<u16>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+            () = registration.stopping() => Err(NoSlot::Stopping),
+            () = registration.cancelled() => Err(NoSlot::Cancelled),
+            slot = self.queue.take(place) => Ok(slot),
+        }
     }
 
     /// Compiles the program if its language is compiled, and runs it: once, or once a test, each time in a
     /// fresh cell. All is done in the slot; tests use what other slots are free as well.
     pub(crate) async fn launch(
         &self,
-        slot: &Slot<'_>,
+        slot: &Slot,
         plan: &Plan,
         registration: &Registration,
         tap: Option<Tap>,
@@ -295,7 +261,7 @@ impl Cells {
 
     async fn launch_all(
         &self,
-        slot: &Slot<'_>,
+        slot: &Slot,
         plan: &Plan,
         registration: &Registration,
         tap: Option<Tap>,
@@ -330,7 +296,7 @@ impl Cells {
     /// Compiles a program, if its language is compiled. Gives what that made; `None` if it made nothing of use.
     async fn compile(
         &self,
-        slot: &Slot<'_>,
+        slot: &Slot,
         plan: &Plan,
         registration: &Registration,
         ended: &mut Option<RunEnded>,

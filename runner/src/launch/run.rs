@@ -102,7 +102,7 @@ impl Cells {
     /// Runs one cell of the slot to its end, which comes at the latest when `until` does.
     pub(crate) async fn run(
         &self,
-        slot: &Slot<'_>,
+        slot: &Slot,
         order: &Order<'_>,
         registration: &Registration,
         tap: Option<Tap>,

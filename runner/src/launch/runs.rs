@@ -32,15 +32,15 @@ pub(super) struct Runs<'a> {
 /// Where a run takes place.
 enum Place<'a> {
     /// In the slot that the job has for as long as it runs.
-    Own(&'a Slot<'a>),
+    Own(&'a Slot),
     /// In one that was free, and is given back after each run: a job that waits comes first.
-    Spare(Slot<'a>),
+    Spare(Slot),
 }
 
-impl<'a> Deref for Place<'a> {
-    type Target = Slot<'a>;
+impl Deref for Place<'_> {
+    type Target = Slot;
 
-    fn deref(&self) -> &Slot<'a> {
+    fn deref(&self) -> &Slot {
         match self {
             Place::Own(slot) => slot,
             Place::Spare(slot) => slot,
@@ -51,7 +51,7 @@ impl<'a> Deref for Place<'a> {
 impl Runs<'_> {
     /// Starts them in their order, as many at a time as may be and find a slot, and waits for all that were started. What
     /// `stop_on_failure` or a cancellation leaves out are the last ones.
-    pub(super) async fn all(&self, slot: &Slot<'_>) -> Result<Vec<RunEnded>, Early> {
+    pub(super) async fn all(&self, slot: &Slot) -> Result<Vec<RunEnded>, Early> {
         // How many of the runs are needed, from the first one on.
         let needed = watch::Sender::new(self.plan.runs.len());
         let is_needed = |number: usize| number < *needed.borrow();
@@ -62,10 +62,10 @@ impl Runs<'_> {
         let mut next = 0;
         loop {
             // Listens before it looks: no slot becomes free unnoticed in between.
-            let freed = self.cells.freed.notified();
+            let freed = self.cells.queue.freed();
             while is_needed(next)
                 && let Some(run) = self.plan.runs.get(next)
-                && let Some(place) = self.place(&mut own, running.len())
+                && let Some(place) = self.place(slot, &mut own, running.len())
             {
                 running.push(self.one(next, run, place, needed.subscribe()));
                 next += 1;
@@ -100,11 +100,16 @@ impl Runs<'_> {
     }
 
     /// The job's own slot, or one that nobody uses or waits for.
-    fn place<'s>(&'s self, own: &mut Option<&'s Slot<'s>>, running: usize) -> Option<Place<'s>> {
+    fn place<'s>(
+        &self,
+        slot: &Slot,
+        own: &mut Option<&'s Slot>,
+        running: usize,
+    ) -> Option<Place<'s>> {
         if let Some(slot) = own.take() {
             return Some(Place::Own(slot));
         }
-        let spare = || self.cells.spare_slot();
+        let spare = || self.cells.queue.spare(slot);
         (running < self.plan.parallel)
             .then(spare)
             .flatten()
@@ -127,7 +132,7 @@ impl Runs<'_> {
         &self,
         number: usize,
         run: &Run,
-        slot: &Slot<'_>,
+        slot: &Slot,
         mut needed: watch::Receiver<usize>,
     ) -> Result<RunEnded, Early> {
         let order = Order::program(self.plan, run, self.program);

@@ -7,21 +7,22 @@
 use std::sync::Arc;
 
 use glovebox_broker::{BrokerError, Retry};
-use glovebox_schemas::control::Cancel;
+use glovebox_schemas::control::{Cancel, Serve};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::session::Session;
 use super::{DeadLetters, Delivery, Parking};
 use crate::lease::Lease;
+use crate::routes::Routes;
 use crate::valve::Valve;
 
 /// What to consume and whom to tell.
 pub(crate) struct Intake {
     pub(crate) url: String,
     pub(crate) name: String,
-    pub(crate) lanes: Vec<String>,
-    /// Deliveries at one time: the number of slots.
+    pub(crate) routes: Routes,
+    /// Deliveries at one time from each queue: the number of slots.
     pub(crate) prefetch: u16,
     /// Take nothing new from here on.
     pub(crate) stop: CancellationToken,
@@ -54,6 +55,8 @@ pub(crate) trait Sink: Send + Sync + 'static {
     fn take(&self, delivery: Delivery);
     /// Somebody cancelled this job.
     fn cancel(&self, cancel: Cancel);
+    /// There are jobs in this queue.
+    fn serve(&self, serve: Serve);
 }
 
 impl Intake {
@@ -67,7 +70,7 @@ impl Intake {
         while !self.stop.is_cancelled() {
             match session.take() {
                 Some(current) => {
-                    tracing::info!(lanes = ?self.lanes, "consuming");
+                    tracing::info!(lanes = ?self.routes.lanes(), "consuming");
                     retry.reset();
                     current.consume(self, &sink).await;
                     self.lease.session_lost();

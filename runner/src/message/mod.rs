@@ -14,6 +14,7 @@ mod session;
 use std::time::Duration;
 
 use glovebox_schemas::job::{Job, JobId, Rejection};
+use glovebox_schemas::names::route;
 use glovebox_schemas::result::{JobResult, millis};
 use jiff::Timestamp;
 
@@ -32,7 +33,8 @@ pub(crate) struct Delivery {
     pub(crate) is_only_copy: bool,
     /// The connection that it came by, counted from 1.
     pub(crate) session: u64,
-    pub(crate) lane: String,
+    /// What its queue is for: a lane, or a tenant in a lane.
+    pub(crate) route: String,
     pub(crate) enqueued_at: Option<Timestamp>,
     pub(crate) received_at: Timestamp,
     /// How it is settled with the broker; `None` if there is none, and the job runs once, here and now.
@@ -47,11 +49,24 @@ impl Delivery {
             message_id: None,
             is_only_copy: true,
             session: 0,
-            lane: String::new(),
+            route: String::new(),
             enqueued_at: None,
             received_at: Timestamp::now(),
             receipt: None,
         }
+    }
+
+    /// The lane that it came by.
+    pub(crate) fn lane(&self) -> &str {
+        self.route
+            .split_once('.')
+            .map_or(&self.route, |(lane, _)| lane)
+    }
+
+    /// Whether it came by a queue that others share with its tenant: that of the whole lane, where foreign clients may
+    /// send anything.
+    pub(crate) fn is_among_others(&self, tenant: &str) -> bool {
+        self.route != route(self.lane(), tenant)
     }
 
     /// Whether there is nobody else to run it.

@@ -21,10 +21,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What takes longer is held up by a server.
 const A_WHILE: Duration = Duration::from_millis(500);
 
-/// How many deliveries are parked, by lane.
+/// How many deliveries are parked, by the route that they came by.
 pub(crate) type Parked = HashMap<String, Count>;
 
-/// The parked deliveries of one lane.
+/// The parked deliveries of one route.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Count {
     /// Those whose jobs wait to be started.
@@ -57,7 +57,7 @@ pub(crate) struct Parking {
 /// A delivery that is parked until this is dropped.
 pub(crate) struct Place {
     parking: Parking,
-    lane: String,
+    route: String,
     kind: Kind,
 }
 
@@ -74,14 +74,14 @@ impl Parking {
     }
 
     fn park_as(&self, kind: Kind, delivery: &Delivery) -> Place {
-        let lane = delivery.lane.clone();
+        let route = delivery.route.clone();
         self.parked.send_modify(|parked| {
-            let count = parked.entry(lane.clone()).or_default().of(kind);
+            let count = parked.entry(route.clone()).or_default().of(kind);
             *count = count.saturating_add(1);
         });
         Place {
             parking: self.clone(),
-            lane,
+            route,
             kind,
         }
     }
@@ -156,7 +156,7 @@ impl Parking {
 impl Drop for Place {
     fn drop(&mut self) {
         self.parking.parked.send_modify(|parked| {
-            if let Some(count) = parked.get_mut(&self.lane) {
+            if let Some(count) = parked.get_mut(&self.route) {
                 let count = count.of(self.kind);
                 *count = count.saturating_sub(1);
             }

@@ -68,7 +68,7 @@ fn log(what: &'static str, settled: lapin::Result<bool>) {
 /// Reads a message's envelope.
 pub(super) fn received(
     delivery: lapin::message::Delivery,
-    lane: String,
+    route: String,
     session: u64,
     acks: Arc<Acks>,
     dead: Arc<DeadLetters>,
@@ -84,7 +84,7 @@ pub(super) fn received(
         message_id: message_id.and_then(|id| id.as_str().parse().ok()),
         is_only_copy: is_first_copy && earlier == 0 && !delivery.redelivered,
         session,
-        lane,
+        route,
         enqueued_at: enqueued_at.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
         received_at: Timestamp::now(),
         body: delivery.data,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, SelectAll};
 use glovebox_broker::{BrokerError, connect_amqp, declare};
-use glovebox_schemas::control::Cancel;
+use glovebox_schemas::control::Control;
 use glovebox_schemas::names::{CONTROL_EXCHANGE, queue};
 use lapin::options::{
     BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions,
@@ -30,7 +30,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_secs(3);
 /// How long it may take to answer.
 const PROBE_WITHIN: Duration = Duration::from_secs(20);
-/// The most places, in prefetches, that a lane gets for jobs that wait: their messages are held in memory.
+/// The most places, in prefetches, that a queue gets for jobs that wait: their messages are held in memory.
 const MOST_WAITING: usize = 4;
 
 /// One connection's consumers.
@@ -56,7 +56,7 @@ enum Item {
 
 /// A consumer that the broker knows.
 struct Registered {
-    lane: String,
+    route: String,
     tag: String,
     prefetch: usize,
     /// Whether it makes room for what is parked.
@@ -78,7 +78,7 @@ impl Session {
         let lost = |doing| move |error| BrokerError::lost(&intake.url, doing, error);
         let channel = connection.create_channel().await;
         let channel = channel.map_err(lost("opening a channel"))?;
-        declare(&channel, &intake.lanes).await?;
+        declare(&channel, &intake.routes.all()).await?;
         // Cancellations are listened to before the first job is taken.
         let control = control(&channel).await;
         let mut session = Session {
@@ -96,15 +96,15 @@ impl Session {
         Ok(session)
     }
 
-    /// Registers the consumers of all lanes, unless nothing is to be taken now.
+    /// Registers the consumers of all queues, unless nothing is to be taken now.
     async fn open(&mut self, intake: &Intake) -> lapin::Result<()> {
         if intake.valve.reason().is_some() {
             intake.valve.obeyed();
             intake.is_now(Phase::Paused);
             return Ok(());
         }
-        for lane in &intake.lanes {
-            self.register(intake, lane, usize::from(intake.prefetch), false)
+        for route in intake.routes.all() {
+            self.register(intake, &route, usize::from(intake.prefetch), false)
                 .await?;
         }
         intake.is_now(Phase::Consuming);
@@ -114,7 +114,7 @@ impl Session {
     async fn register(
         &mut self,
         intake: &Intake,
-        lane: &str,
+        route: &str,
         prefetch: usize,
         is_extra: bool,
     ) -> lapin::Result<()> {
@@ -124,20 +124,20 @@ impl Session {
             .basic_qos(most, BasicQosOptions::default())
             .await?;
         self.count += 1;
-        let tag = format!("{}-{lane}-{}", intake.name, self.count);
+        let tag = format!("{}-{route}-{}", intake.name, self.count);
         let consumer = self
             .channel
             .basic_consume(
-                queue(lane).into(),
+                queue(route).into(),
                 tag.as_str().into(),
                 BasicConsumeOptions::default(),
                 FieldTable::default(),
             )
             .await?;
         self.jobs
-            .push(items(consumer, lane.to_owned(), tag.clone()));
+            .push(items(consumer, route.to_owned(), tag.clone()));
         self.consumers.push(Registered {
-            lane: lane.to_owned(),
+            route: route.to_owned(),
             tag,
             prefetch,
             is_extra,
@@ -175,9 +175,11 @@ impl Session {
         let probed = probe(self.channel.clone(), intake);
         tokio::pin!(probed);
         let (mut valve, mut parked) = (intake.valve.watch(), intake.parking.watch());
+        let mut routes = intake.routes.watch();
         // What changed while this session was made is looked at as well.
         valve.mark_changed();
         parked.mark_changed();
+        routes.mark_changed();
         let failed = |doing: &'static str| move |error: lapin::Error| format!("{doing}: {error}");
         loop {
             tokio::select! {
@@ -185,9 +187,10 @@ impl Session {
                 cancel = self.control.next() => match cancel {
                     Some(Ok(message)) => {
                         self.acks.settled(message.delivery_tag);
-                        match Cancel::parse(&message.data) {
-                            Ok(cancel) => sink.cancel(cancel),
-                            Err(error) => tracing::warn!(%error, "ignored what is no cancellation"),
+                        match Control::parse(&message.data) {
+                            Ok(Control::Cancel(cancel)) => sink.cancel(cancel),
+                            Ok(Control::Serve(serve)) => sink.serve(serve),
+                            Err(error) => tracing::warn!(%error, "ignored what is no control message"),
                         }
                     }
                     Some(Err(error)) => return Err(failed("listening to cancellations")(error)),
@@ -201,17 +204,48 @@ impl Session {
                     let wanted = parked.borrow_and_update().clone();
                     self.make_room(intake, &wanted).await.map_err(failed("making room"))?;
                 }
+                _ = routes.changed() => {
+                    routes.mark_unchanged();
+                    self.follow(intake).await?;
+                }
                 () = intake.stop.cancelled() => return Ok(()),
             }
         }
     }
 
+    /// Consumes from the queues of tenants that are new, and no longer from those that are idle.
+    async fn follow(&mut self, intake: &Intake) -> Result<(), String> {
+        if intake.valve.reason().is_some() {
+            return Ok(());
+        }
+        let wanted = intake.routes.all();
+        let idle = |one: &Registered| !wanted.contains(&one.route);
+        if self.consumers.iter().any(idle) {
+            let ended = self.cancel(idle).await;
+            ended.map_err(|error| format!("leaving a queue: {error}"))?;
+        }
+        let is_new = |route: &&String| !self.consumers.iter().any(|one| one.route == **route);
+        let new: Vec<String> = wanted.iter().filter(is_new).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(routes = ?new, "consuming from the queues of tenants");
+        let declared = declare(&self.channel, &new).await;
+        declared.map_err(|error| format!("declaring the queue of a tenant: {error}"))?;
+        for route in new {
+            let prefetch = usize::from(intake.prefetch);
+            let registered = self.register(intake, &route, prefetch, false).await;
+            registered.map_err(|error| format!("consuming from {route}: {error}"))?;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, item: Item, intake: &Intake, sink: &Arc<dyn Sink>) -> Result<(), String> {
         match item {
-            Item::Delivery(lane, delivery) => {
+            Item::Delivery(route, delivery) => {
                 let dead = Arc::clone(&intake.dead);
                 let acks = Arc::clone(&self.acks);
-                sink.take(received(*delivery, lane, self.number, acks, dead));
+                sink.take(received(*delivery, route, self.number, acks, dead));
                 Ok(())
             }
             Item::Failed(error) => Err(format!("the consumer failed: {error}")),
@@ -240,36 +274,36 @@ impl Session {
         Ok(())
     }
 
-    /// Gives each lane about as many places besides its prefetch as it has parked deliveries: by consumers of which
+    /// Gives each queue about as many places besides its prefetch as it has parked deliveries: by consumers of which
     /// each has as many as all before it together, so that there are few, however many places.
     async fn make_room(&mut self, intake: &Intake, parked: &Parked) -> lapin::Result<()> {
         if intake.valve.reason().is_some() {
             return Ok(());
         }
-        for lane in &intake.lanes {
-            let parked = parked.get(lane).copied().unwrap_or_default();
+        for route in &intake.routes.all() {
+            let parked = parked.get(route).copied().unwrap_or_default();
             let most = MOST_WAITING * usize::from(intake.prefetch);
             let wanted = parked.waiting.min(most) + parked.done;
-            let mut have = self.extra_places(lane);
+            let mut have = self.extra_places(route);
             while wanted * 4 < have {
                 let mut extras = self.consumers.iter().rev();
-                let last = extras.find(|one| one.is_extra && one.lane == *lane);
+                let last = extras.find(|one| one.is_extra && one.route == *route);
                 let last = last.map(|one| one.tag.clone());
                 self.cancel(|one| Some(&one.tag) == last.as_ref()).await?;
-                have = self.extra_places(lane);
+                have = self.extra_places(route);
             }
             while wanted > have {
                 let more = have.max(1);
-                self.register(intake, lane, more, true).await?;
+                self.register(intake, route, more, true).await?;
                 have += more;
             }
         }
         Ok(())
     }
 
-    fn extra_places(&self, lane: &str) -> usize {
+    fn extra_places(&self, route: &str) -> usize {
         let extras = self.consumers.iter();
-        let extras = extras.filter(|one| one.is_extra && one.lane == *lane);
+        let extras = extras.filter(|one| one.is_extra && one.route == *route);
         extras.map(|one| one.prefetch).sum()
     }
 
@@ -298,7 +332,7 @@ impl Session {
 /// Asks the broker whether it is there, again and again; returns when it does not answer. A passive declare is exact
 /// and cheap, and a frozen broker does not answer it.
 async fn probe(channel: Channel, intake: &Intake) {
-    let Some(lane) = intake.lanes.first() else {
+    let Some(lane) = intake.routes.lanes().first() else {
         return std::future::pending().await;
     };
     loop {
@@ -317,11 +351,11 @@ async fn probe(channel: Channel, intake: &Intake) {
 }
 
 /// The end of a consumer's stream is seen as an item.
-fn items(consumer: Consumer, lane: String, tag: String) -> BoxStream<'static, Item> {
+fn items(consumer: Consumer, route: String, tag: String) -> BoxStream<'static, Item> {
     let ended = futures_util::stream::once(async move { Item::Ended(tag) });
     consumer
         .map(move |item| match item {
-            Ok(delivery) => Item::Delivery(lane.clone(), Box::new(delivery)),
+            Ok(delivery) => Item::Delivery(route.clone(), Box::new(delivery)),
             Err(error) => Item::Failed(error),
         })
         .chain(ended)

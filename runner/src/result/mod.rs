@@ -3,6 +3,7 @@
 //! [`redis`] is the only room on the worker's side that knows redis. Must never overwrite a result:
 //! the first one stands.
 
+mod letter;
 mod memory;
 mod redis;
 
@@ -14,9 +15,10 @@ use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::names::MAX_ATTEMPTS;
 use glovebox_schemas::result::{Attempt, JobResult};
 
+pub(crate) use self::letter::Letter;
 pub(crate) use self::memory::MemoryStore;
 pub use self::redis::Durability;
-pub(crate) use self::redis::{Letter, RedisStore};
+pub(crate) use self::redis::RedisStore;
 use crate::cancel::Registration;
 use crate::message::Delivery;
 use crate::spool::Spool;
@@ -47,8 +49,36 @@ pub(crate) enum Before {
     Later(Duration),
     /// A runner that lives has it.
     Elsewhere,
+    /// Its tenant has as many running as it may.
+    Limited,
     /// Nobody knows: the store is away.
     Away,
+}
+
+/// The question whether a job may start.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    id: &'a JobId,
+    tenant: &'a str,
+    /// The tenant's own queue, if it came by that.
+    route: Option<&'a str>,
+    /// Whether it may if it may have killed an earlier runner.
+    suspect: bool,
+    /// Whether it runs already, unasked.
+    runs: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn of(job: &'a Job, delivery: &'a Delivery) -> Asked<'a> {
+        let is_own = delivery.route != delivery.lane() && !delivery.is_among_others(&job.tenant);
+        Asked {
+            id: &job.id,
+            tenant: &job.tenant,
+            route: is_own.then_some(delivery.route.as_str()),
+            suspect: false,
+            runs: false,
+        }
+    }
 }
 
 /// An attempt that begins.
@@ -109,9 +139,10 @@ pub(crate) enum Fate {
 impl Store {
     /// Looks whether the job may start, and if so writes that it runs here. One that may have killed an earlier runner
     /// starts only if `suspect` allows that.
-    pub(crate) async fn begin(&self, job: &Job, suspect: bool) -> Before {
+    pub(crate) async fn begin(&self, job: &Job, delivery: &Delivery, suspect: bool) -> Before {
+        let asked = Asked::of(job, delivery);
         match self {
-            Store::Redis(store, _) => store.begin(&job.id, suspect).await,
+            Store::Redis(store, _) => store.begin(&Asked { suspect, ..asked }).await,
             Store::Memory(_) => Before::Begun(Begun::default()),
             Store::Witness(witness) => {
                 witness.begun(&job.id);
@@ -146,8 +177,13 @@ impl Store {
         if let Store::Redis(store, _) = self
             && registration.is_unwritten()
         {
+            let asked = Asked::of(job, delivery);
+            let asked = Asked {
+                runs: true,
+                ..asked
+            };
             store
-                .write_later(&job.id, delivery.session, registration)
+                .write_later(&asked, delivery.session, registration)
                 .await;
         }
         std::future::pending().await
@@ -155,18 +191,19 @@ impl Store {
 
     /// Says that the job does not run here any more, and how that came. If it can't be said, the next runner finds
     /// out by itself.
-    pub(crate) async fn release(&self, id: &JobId, ended: &str) {
+    pub(crate) async fn release(&self, job: &Job, ended: &str) {
         if let Store::Redis(store, _) = self {
-            store.release(id, ended).await;
+            store.release(&job.id, &job.tenant, ended).await;
         }
     }
 
-    /// Makes the result durable. Returns only when it is, or never will be. `held` is how many bytes besides the
+    /// Makes the result durable, and counts what it used for its tenant. Returns only when it is, or never will be. `held` is how many bytes besides the
     /// result are held until then.
-    pub(crate) async fn put(&self, result: &JobResult, held: u64) -> Fate {
+    pub(crate) async fn put(&self, result: &JobResult, tenant: &str, held: u64) -> Fate {
         match self {
             Store::Redis(store, spool) => {
-                spool.put(Letter::new(result, store.instance()), held).await
+                let letter = Letter::new(result, tenant, store.instance());
+                spool.put(letter, held).await
             }
             Store::Memory(store) => {
                 store.put(result);

@@ -1,6 +1,9 @@
 -- Only the first result is stored, and only what is stored is announced.
--- KEYS: result, state, channel
--- ARGV: result, seconds to keep it, attempt, runner, instance, status, prefix of heartbeats, seconds to keep the state
+-- KEYS: result, state, channel; of the tenant: running jobs, usage of the day; tenants
+-- ARGV: result, seconds to keep it, attempt, runner, instance, status, prefix of heartbeats, seconds to keep the state,
+--       id, seconds to keep the usage, tenant, then names and amounts of what was used
+-- Its place among the tenant's running jobs comes free, unless somebody else runs it.
+if redis.call('HGET', KEYS[4], ARGV[9]) == ARGV[5] .. ' ' .. ARGV[4] then redis.call('HDEL', KEYS[4], ARGV[9]) end
 local found = redis.call('HMGET', KEYS[2], 'state', 'instance', 'runner')
 if redis.call('EXISTS', KEYS[1]) == 1 then
   if found[1] ~= 'done' or found[2] ~= ARGV[5] then return 'other' end
@@ -17,5 +20,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('HSET', KEYS[2], 'state', 'done', 'attempt', ARGV[3], 'runner', ARGV[4], 'instance', ARGV[5])
 redis.call('HDEL', KEYS[2], 'history', 'not_before', 'started_at', 'metadata')
 redis.call('EXPIRE', KEYS[2], ARGV[8])
+redis.call('SADD', KEYS[6], ARGV[11])
+for at = 12, #ARGV, 2 do redis.call('HINCRBY', KEYS[5], ARGV[at], ARGV[at + 1]) end
+redis.call('EXPIRE', KEYS[5], ARGV[10])
 redis.call('PUBLISH', KEYS[3], ARGV[6])
 return 'stored'

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use glovebox_broker::{Connection, Redis};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::names::{
-    MAX_ATTEMPTS, RESULT_TTL_SECONDS, RUNNERS_KEY, STATE_TTL_SECONDS, cancel_key, done_channel,
-    hint_channel, output_key, result_key, runner_key, runner_prefix, state_key,
+    ALL_TENANTS, MAX_ATTEMPTS, RESULT_TTL_SECONDS, ROUTES_KEY, RUNNERS_KEY, STATE_TTL_SECONDS,
+    TENANTS_KEY, USAGE_TTL_SECONDS, cancel_key, done_channel, hint_channel, output_key, queued_key,
+    result_key, runner_key, runner_prefix, running_key, state_key, tenant_key, usage_key,
 };
-use glovebox_schemas::result::{Attempt, JobResult};
+use glovebox_schemas::result::Attempt;
 use redis::{RedisError, Script};
 use tokio::sync::watch;
 
-use super::{Before, Begun, Fate};
+use super::{Asked, Before, Begun, Fate, Letter};
 use crate::cancel::Registration;
 use crate::lease::{Claim, Lease, TTL};
 use crate::process::Process;
@@ -58,30 +59,6 @@ struct Shared {
     put: Script,
     release: Script,
     stream: Script,
-}
-
-/// A result on its way, as one runner's process wrote it.
-#[derive(Clone, Debug)]
-pub(crate) struct Letter {
-    pub(crate) id: JobId,
-    pub(crate) attempt: u32,
-    pub(crate) runner: String,
-    pub(crate) instance: String,
-    pub(crate) status: &'static str,
-    pub(crate) document: Vec<u8>,
-}
-
-impl Letter {
-    pub(crate) fn new(result: &JobResult, instance: &str) -> Letter {
-        Letter {
-            id: result.id.clone(),
-            attempt: result.attempt,
-            runner: result.runner.clone(),
-            instance: instance.to_owned(),
-            status: result.status.as_str(),
-            document: result.to_json(),
-        }
-    }
 }
 
 impl RedisStore {
@@ -140,10 +117,15 @@ impl RedisStore {
     }
 
     /// Writes that a job runs here which was started without asking.
-    pub(super) async fn write_later(&self, id: &JobId, session: u64, registration: &Registration) {
+    pub(super) async fn write_later(
+        &self,
+        asked: &Asked<'_>,
+        session: u64,
+        registration: &Registration,
+    ) {
         loop {
             self.back().await;
-            match self.begin(id, false).await {
+            match self.begin(asked).await {
                 Before::Begun(_) => {
                     return registration.claim(Claim {
                         session,
@@ -151,26 +133,26 @@ impl RedisStore {
                     });
                 }
                 Before::Cancelled => return registration.cancel(),
-                Before::Away => {}
+                // That one which runs is never at its tenant's limit.
+                Before::Away | Before::Limited => {}
                 Before::Later(pause) => tokio::time::sleep(pause).await,
                 Before::Done | Before::Elsewhere | Before::Deadly(_) => return registration.lose(),
             }
         }
     }
 
-    /// Looks whether a job may start, and if so writes that it runs here. One that may have killed an earlier runner
-    /// starts only if `suspect` allows that.
-    pub(super) async fn begin(&self, id: &JobId, suspect: bool) -> Before {
+    /// Looks whether a job may start, and if so writes that it runs here.
+    pub(super) async fn begin(&self, asked: &Asked<'_>) -> Before {
         if self.is_away() {
             return Before::Away;
         }
         let mut dead = String::new();
         loop {
-            let said = match self.noted(self.ask_to_begin(id, &dead, suspect).await) {
+            let said = match self.noted(self.ask_to_begin(asked, &dead).await) {
                 Ok(said) => said,
                 Err(error) if concerns_all(&error) => return Before::Away,
                 Err(error) => {
-                    tracing::error!(job = %id, %error, "its keys in Redis can't be used");
+                    tracing::error!(job = %asked.id, %error, "its keys in Redis can't be used");
                     return Before::Later(UNUSABLE_FOR);
                 }
             };
@@ -179,6 +161,7 @@ impl RedisStore {
                 "done" => Before::Done,
                 "cancelled" => Before::Cancelled,
                 "begun" => Before::Begun(begun(word(1))),
+                "limited" => Before::Limited,
                 "deadly" => Before::Deadly(begun(word(1))),
                 "later" => Before::Later(Duration::from_millis(word(1).parse().unwrap_or(1000))),
                 // Its heartbeat lives for a while longer than it did.
@@ -191,12 +174,8 @@ impl RedisStore {
         }
     }
 
-    async fn ask_to_begin(
-        &self,
-        id: &JobId,
-        dead: &str,
-        suspect: bool,
-    ) -> Result<Vec<String>, RedisError> {
+    async fn ask_to_begin(&self, asked: &Asked<'_>, dead: &str) -> Result<Vec<String>, RedisError> {
+        let (id, tenant) = (asked.id, asked.tenant);
         let now = jiff::Timestamp::now();
         let flag = |holds| if holds { "1" } else { "0" };
         let mut begin = self.shared.begin.prepare_invoke();
@@ -204,6 +183,11 @@ impl RedisStore {
             .key(result_key(id))
             .key(cancel_key(id))
             .key(state_key(id))
+            .key(tenant_key(tenant))
+            .key(tenant_key(ALL_TENANTS))
+            .key(running_key(tenant))
+            .key(queued_key(tenant))
+            .key(ROUTES_KEY)
             .key(hint_channel(id))
             .arg(&self.shared.runner)
             .arg(self.instance())
@@ -214,7 +198,10 @@ impl RedisStore {
             .arg(runner_prefix())
             .arg(dead)
             .arg(flag(self.shared.lease.can_judge_others()))
-            .arg(flag(suspect));
+            .arg(flag(asked.suspect))
+            .arg(id.as_str())
+            .arg(flag(asked.runs))
+            .arg(asked.route.unwrap_or_default());
         begin.invoke_async(&mut self.connection.clone()).await
     }
 
@@ -241,6 +228,9 @@ impl RedisStore {
         put.key(result_key(&letter.id))
             .key(state_key(&letter.id))
             .key(done_channel(&letter.id))
+            .key(running_key(&letter.tenant))
+            .key(usage_key(&letter.tenant, &letter.day))
+            .key(TENANTS_KEY)
             .arg(&letter.document)
             .arg(RESULT_TTL_SECONDS)
             .arg(letter.attempt)
@@ -248,7 +238,13 @@ impl RedisStore {
             .arg(&letter.instance)
             .arg(letter.status)
             .arg(runner_prefix())
-            .arg(STATE_TTL_SECONDS);
+            .arg(STATE_TTL_SECONDS)
+            .arg(letter.id.as_str())
+            .arg(USAGE_TTL_SECONDS)
+            .arg(&letter.tenant);
+        for (what, amount) in letter.used {
+            put.arg(what).arg(amount);
+        }
         let said: String = self.noted(put.invoke_async(&mut connection.clone()).await)?;
         Ok(match said.as_str() {
             "stored" => Fate::Stored,
@@ -278,9 +274,15 @@ impl RedisStore {
         }
     }
 
-    pub(super) async fn release(&self, id: &JobId, ended: &str) {
+    pub(super) async fn release(&self, id: &JobId, tenant: &str, ended: &str) {
         let mut release = self.shared.release.prepare_invoke();
-        release.key(state_key(id)).arg(self.instance()).arg(ended);
+        release
+            .key(state_key(id))
+            .key(running_key(tenant))
+            .arg(self.instance())
+            .arg(ended)
+            .arg(id.as_str())
+            .arg(&self.shared.runner);
         let released = release
             .invoke_async::<()>(&mut self.connection.clone())
             .await;
@@ -363,6 +365,37 @@ impl RedisStore {
         });
         let taken = futures_util::future::join_all(looks).await;
         taken.into_iter().flatten().collect()
+    }
+
+    /// The routes of tenants, and for each the milliseconds since it was last used.
+    pub(crate) async fn routes(&self) -> Result<Vec<(String, u64)>, RedisError> {
+        let mut commands = redis::pipe();
+        commands.cmd("TIME").zrange_withscores(ROUTES_KEY, 0, -1);
+        type Answer = ((u64, u64), Vec<(String, f64)>);
+        let answer = commands.query_async(&mut self.connection.clone()).await;
+        let ((seconds, _), routes): Answer = self.noted(answer)?;
+        let idle_ms = |used_ms: f64| {
+            let used = Duration::try_from_secs_f64(used_ms / 1000.0).unwrap_or_default();
+            let idle = Duration::from_secs(seconds).saturating_sub(used);
+            u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)
+        };
+        let routes = routes.into_iter();
+        Ok(routes.map(|(route, used)| (route, idle_ms(used))).collect())
+    }
+
+    /// Lists routes that nobody lists any more. Whatever prevents that is met by the next look as well.
+    pub(crate) async fn list_routes(&self, routes: &[String]) {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let mut commands = redis::pipe();
+        for route in routes {
+            let mut add = redis::cmd("ZADD");
+            add.arg(ROUTES_KEY).arg("NX").arg(now).arg(route);
+            commands.add_command(add).ignore();
+        }
+        let added: Result<(), _> = commands.query_async(&mut self.connection.clone()).await;
+        if let Err(error) = self.noted(added) {
+            tracing::warn!(%error, "queues of tenants are not listed");
+        }
     }
 
     /// Takes the heartbeat away, when the runner stops.

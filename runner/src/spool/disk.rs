@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use glovebox_schemas::names::DEFAULT_TENANT;
 use glovebox_schemas::result::JobResult;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,14 @@ pub(super) struct Disk {
 #[derive(Serialize, Deserialize)]
 struct Document {
     instance: String,
+    #[serde(default = "default_tenant")]
+    tenant: String,
     result: Box<JobResult>,
+}
+
+/// Of a file that an earlier release left.
+fn default_tenant() -> String {
+    DEFAULT_TENANT.to_owned()
 }
 
 /// Makes the folder `name` beneath `base` for the runner of that name, and moves into it what runners left that have
@@ -142,6 +150,7 @@ impl Disk {
         off_the_runtime(move || {
             let document = Document {
                 instance: letter.instance,
+                tenant: letter.tenant,
                 result: Box::new(JobResult::from_json(&letter.document)?),
             };
             let content = serde_json::to_vec(&document)?;
@@ -168,7 +177,11 @@ impl Disk {
         let path = file.path.clone();
         let read = off_the_runtime(move || {
             let document: Document = serde_json::from_slice(&fs::read(&path)?)?;
-            Ok(Letter::new(&document.result, &document.instance))
+            Ok(Letter::new(
+                &document.result,
+                &document.tenant,
+                &document.instance,
+            ))
         });
         let logged = |error| {
             tracing::error!(file = %file.path.display(), %error, "a spooled result can't be read");

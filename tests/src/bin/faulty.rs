@@ -16,7 +16,7 @@ use anyhow::{Context as _, anyhow};
 use glovebox_cell::{AllowMissing, WardenConfig, WarmConfig, supervise, worker_id};
 use glovebox_policies::Catalog;
 use glovebox_runner::{
-    Durability, RunnerConfig, SpoolConfig, Stage, Wanted, claim_spool, prepare, run,
+    Durability, Lane, RunnerConfig, SpoolConfig, Stage, Wanted, claim_spool, prepare, run,
 };
 use nix::sys::signal::{Signal, raise};
 use tracing_subscriber::filter::Targets;
@@ -108,7 +108,7 @@ fn config() -> anyhow::Result<RunnerConfig> {
         match name.as_str() {
             "--name" => config.name = value,
             "--slots" => config.slots = value.parse()?,
-            "--lane" => config.lanes.push(value),
+            "--lane" => config.lanes.push(lane(value)),
             "--drain" => config.drain = Duration::from_secs(value.parse()?),
             _ => return Err(anyhow!("{name} is not known here")),
         }
@@ -116,9 +116,13 @@ fn config() -> anyhow::Result<RunnerConfig> {
     if config.lanes.is_empty() {
         config
             .lanes
-            .push(glovebox_schemas::names::DEFAULT_LANE.to_owned());
+            .push(lane(glovebox_schemas::names::DEFAULT_LANE.to_owned()));
     }
     Ok(config)
+}
+
+fn lane(name: String) -> Lane {
+    Lane { name, weight: 1 }
 }
 
 fn fail_at(stage: Stage) {
