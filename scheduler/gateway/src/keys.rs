@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use glovebox_schemas::job::caps::MAX_TENANT_BYTES;
-use glovebox_schemas::names::DEFAULT_TENANT;
+use glovebox_schemas::names::{DEFAULT_TENANT, is_tenant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
@@ -197,13 +196,6 @@ pub fn new_key(name: &str, tenant: &str) -> io::Result<(String, String)> {
     };
     let entry = toml::to_string(&entry).map_err(io::Error::other)?;
     Ok((key, format!("[[key]]\n{entry}")))
-}
-
-/// Whether a text can name a tenant: as in a job.
-#[must_use]
-pub fn is_tenant(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    (1..=MAX_TENANT_BYTES).contains(&text.len()) && text.chars().all(plain)
 }
 
 fn digest(key: &str) -> [u8; 32] {

@@ -26,7 +26,7 @@ mod tls;
 pub use app::{App, Config};
 pub use backend::{Answer, Backend, Look};
 pub use dify::DifyConfig;
-pub use keys::{Flaw, Holder, Keys, KeysError, is_tenant, new_key};
+pub use keys::{Flaw, Holder, Keys, KeysError, new_key};
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
 pub use queue::Queue;

@@ -167,6 +167,7 @@ fn refused(error: SubmitError) -> Problem {
         ),
         SubmitError::Taken { id } => Problem::taken(&id),
         SubmitError::QueueFull { .. } => Problem::limited(detail, QUEUE_FULL_FOR),
+        SubmitError::Limited { retry_after, .. } => Problem::limited(detail, retry_after),
         SubmitError::Client(error) => failed(error),
     }
 }
