@@ -82,7 +82,6 @@ async fn two_thousand_wait_and_each_gets_its_result() {
             kib <= MOST_KIB,
             "{kib} KiB with {WAITERS} waiters, {idle} KiB without"
         );
-        println!("{WAITERS} waiters: {kib} KiB, {idle} KiB without");
 
         let (first, rest) = ids.split_at(WAITERS / 2);
         for id in first {
