@@ -61,17 +61,20 @@ impl Batch {
                 return Ok(());
             };
             read_before = last.read;
-            let mut flights = self.submit(&jobs, room).await?.into_iter();
+            let (flights, outcome) = self.submit(&jobs, room).await;
+            let mut flights = flights.into_iter();
             for (place, refused) in places {
-                let fate = match refused {
-                    Some(result) => Fate::Refused(result),
-                    None => Fate::Sent(flights.next().expect("one flight for each job")),
+                let flown = || flights.next().flatten().map(Fate::Sent);
+                let Some(fate) = refused.map(Fate::Refused).or_else(flown) else {
+                    // The first that was not taken: nothing below it has its turn.
+                    break;
                 };
                 // Nobody takes it: then why not is the reason.
                 if tickets.send(Ticket { place, fate }).await.is_err() {
                     return Ok(());
                 }
             }
+            outcome?;
         }
     }
 
@@ -88,19 +91,19 @@ impl Batch {
         room
     }
 
-    /// Sends jobs and sends them again until all were taken. Each is listened for before it is sent.
+    /// Sends jobs and sends them again until all were taken, or one can't be. Each is listened for before it is sent.
     async fn submit(
         &self,
         jobs: &[(Place, Job)],
         mut room: OwnedSemaphorePermit,
-    ) -> Result<Vec<Flight>, BatchError> {
+    ) -> (Vec<Option<Flight>>, Result<(), BatchError>) {
         let mut flights: Vec<Option<Flight>> = jobs.iter().map(|_| None).collect();
         let mut retry = Retry::for_servers();
         loop {
             let open = flights.iter_mut().zip(jobs);
             let open: Vec<_> = open.filter(|(flight, _)| flight.is_none()).collect();
             let Some((_, (first, _))) = open.first() else {
-                return Ok(flights.into_iter().flatten().collect());
+                return (flights, Ok(()));
             };
             let mut trouble = None;
             let channels = open.iter().map(|(_, (_, job))| done_channel(&job.id));
@@ -125,7 +128,11 @@ impl Batch {
                 }
             }
             match trouble {
-                Some((line, source)) => self.endure(line, source, &mut retry).await?,
+                Some((line, source)) => {
+                    if let Err(error) = self.endure(line, source, &mut retry).await {
+                        return (flights, Err(error));
+                    }
+                }
                 None => self.is_well(),
             }
         }
