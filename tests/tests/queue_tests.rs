@@ -1,8 +1,9 @@
 //! The tests of a job on a runner: side by side where there is room, and never in anybody's way.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use glovebox_schemas::job::{Checker, Compare, Job, LimitsRequest, TestCase, Tolerance};
-use glovebox_schemas::result::{JobResult, Status};
+use glovebox_schemas::job::{Checker, Compare, Job, JobId, LimitsRequest, TestCase, Tolerance};
+use glovebox_schemas::names::runner_key;
+use glovebox_schemas::result::{JobResult, Status, TestResult};
 use glovebox_tests::Runner;
 use glovebox_tests::fleet::{Fleet, GATE, eventually, python};
 use glovebox_tests::processes::Process;
@@ -256,4 +257,74 @@ async fn when_the_warden_dies_midway_the_job_is_tried_again() {
     assert!(tests.iter().all(|process| !process.is_alive()));
     assert_ne!(runner.warden().unwrap(), warden);
     fleet.stop_settled(runner).await.unwrap();
+}
+
+/// Everything about a result but what differs from run to run.
+fn without_measures(mut result: JobResult) -> JobResult {
+    result.usage = None;
+    result.times = Default::default();
+    result.runner = String::new();
+    for test in &mut result.tests {
+        test.ran.usage = None;
+    }
+    result
+}
+
+#[tokio::test]
+async fn tests_and_checkers_are_the_same_from_templates() {
+    let fleet = Fleet::new().await.unwrap();
+    let code = "import sys; print(sum(map(int, sys.stdin.read().split())))";
+    let judge = "import sys\nif open('output.txt').read() != '7\\n': sys.exit('not 7')";
+    let mut job = python(code);
+    job.tests = (0..12)
+        .map(|n| {
+            let judged = TestCase {
+                compare: Compare::Checker,
+                ..test(&n.to_string(), &format!("{n} 2"), None)
+            };
+            let plain = test(&n.to_string(), &format!("{n} 1"), Some("5"));
+            if n % 2 == 0 { plain } else { judged }
+        })
+        .collect();
+    job.checker = Some(Checker {
+        language: "python".to_owned(),
+        profile: None,
+        code: judge.to_owned(),
+        files: Vec::new(),
+        limits: LimitsRequest::default(),
+    });
+    let mut results = Vec::new();
+    for memory in ["0", "536870912"] {
+        let arguments = ["--slots", "2", "--warm-memory", memory];
+        let mut runner = Runner::spawn(&fleet.services, &arguments).unwrap();
+        let warm = async || {
+            let beat = fleet.hash(&runner_key(&runner.name)).await.unwrap();
+            beat.get("warm").map_or(0, |warm| warm.parse().unwrap())
+        };
+        let is_ready = async || {
+            fleet.run(&python("")).await?;
+            Ok(memory == "0" || warm().await > 0)
+        };
+        eventually("a template is ready", is_ready).await.unwrap();
+        let before: u64 = warm().await;
+        job.id = JobId::new_v7();
+        let mut result = fleet.run(&job).await.unwrap();
+        eventually("the beat tells of it", async || {
+            Ok(memory == "0" || warm().await > before)
+        })
+        .await
+        .unwrap();
+        result.id = "same".parse().unwrap();
+        results.push(without_measures(result));
+        runner.stop().await.unwrap();
+    }
+    let [cold, warm] = &results[..] else {
+        panic!("there are two");
+    };
+    assert_eq!(cold, warm);
+    let passed = |test: &&TestResult| test.ran.status == Status::Succeeded;
+    let passed: Vec<_> = cold.tests.iter().filter(passed).collect();
+    let names: Vec<_> = passed.iter().map(|test| &*test.name).collect();
+    assert_eq!(names, ["4", "5"], "{cold:#?}");
+    assert_eq!(cold.tests[1].diff.as_deref(), Some("checker: not 7"));
 }
