@@ -252,9 +252,13 @@ async fn when_the_warden_dies_midway_the_job_is_tried_again() {
     let tests = at_the_gate(&runner, 2).await;
     let warden = runner.warden().unwrap();
     warden.signal(Signal::SIGKILL).unwrap();
+    eventually("its cells are gone", async || {
+        Ok(tests.iter().all(|process| !process.is_alive()))
+    })
+    .await
+    .unwrap();
     let result = is_run_again(&fleet, &runner, &job).await;
     assert_eq!(result.earlier_attempts[0].ended, "warden_died");
-    assert!(tests.iter().all(|process| !process.is_alive()));
     assert_ne!(runner.warden().unwrap(), warden);
     fleet.stop_settled(runner).await.unwrap();
 }
