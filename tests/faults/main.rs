@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod broker;
+mod callbacks;
 mod clock;
 mod common;
 mod deadly;

@@ -20,7 +20,8 @@ or redis+sentinel://[USER:PASSWORD@]HOST:26379,HOST:26379/NAME-OF-THE-MASTER/0) 
 rediss+sentinel:// · GLOVEBOX_TLS_CA (the PEM file of the authorities to trust, in place of the system's)
 GLOVEBOX_POLICIES (a directory laid over the built-in profiles) · GLOVEBOX_UID_BASE (first of 1,024 unused uids)
 GLOVEBOX_ENVIRONMENTS (the folder of environments: /var/lib/glovebox/environments for root, else
-~/.local/share/glovebox/environments) · GLOVEBOX_API_KEY (a key of the gateway, for the default tenant) · GLOVEBOX_LOG (a filter such as `info` or `glovebox_runner=debug`)";
+~/.local/share/glovebox/environments) · GLOVEBOX_API_KEY (a key of the gateway, for the default tenant) ·
+GLOVEBOX_CALLBACK_KEY (signs callbacks) · GLOVEBOX_LOG (a filter such as `info` or `glovebox_runner=debug`)";
 
 /// Runs code that nobody trusts.
 #[derive(Debug, Parser)]

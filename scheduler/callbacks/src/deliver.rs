@@ -10,9 +10,10 @@ use glovebox_schemas::callback::Order;
 use glovebox_schemas::result::Attempt;
 use jiff::Timestamp;
 use lapin::message::Delivery;
+use lapin::options::BasicAckOptions;
 use url::{Position, Url};
 
-use crate::answer::Judgment;
+use crate::answer::{Answer, Judgment};
 use crate::keys::{Keys, signature};
 use crate::letters::{History, dead, waiting};
 use crate::places::Places;
@@ -45,11 +46,7 @@ impl Deliverer {
         if let Some(letter) = self.deliver(&delivery).await {
             self.outbox.send(letter).await;
         }
-        match delivery
-            .acker
-            .ack(lapin::options::BasicAckOptions::default())
-            .await
-        {
+        match delivery.acker.ack(BasicAckOptions::default()).await {
             Ok(true) => {}
             Ok(false) => tracing::warn!("the connection is gone: a callback will come again"),
             Err(error) => tracing::warn!(%error, "not acknowledged: a callback will come again"),
@@ -58,7 +55,7 @@ impl Deliverer {
 
     /// What is to be published of it, if it is not delivered.
     async fn deliver(&self, delivery: &Delivery) -> Option<Letter> {
-        let (body, mut history) = (&delivery.data, History::of(&delivery.properties));
+        let (body, history) = (&delivery.data, History::of(&delivery.properties));
         let order = match Order::parse(body) {
             Ok(order) => order,
             Err(rejection) => {
@@ -72,70 +69,87 @@ impl Deliverer {
         let Ok(url) = Url::parse(&order.url) else {
             return Some(self.give_up(job, body, &history, "invalid_url"));
         };
-        // All of it that may be shown: its path may be a secret.
-        let host = &url[Position::BeforeHost..Position::AfterPort];
         let keys = self.keys.of(tenant);
         if keys.is_empty() {
+            let hint =
+                "give it one in the file of --callback-keys, and publish the dead letter again";
             tracing::error!(
                 job,
                 tenant,
-                "this tenant has no key to sign callbacks with: dead-lettered"
+                hint,
+                "no key to sign a callback with: dead-lettered"
             );
             return Some(self.give_up(job, body, &history, "no_key"));
         }
+        // All of it that may be shown: its path may be a secret.
+        let host = &url[Position::BeforeHost..Position::AfterPort];
         let Some(place) = self.places.take(host, tenant) else {
-            count(&self.counts.deferred);
-            history.deferrals = history.deferrals.saturating_add(1);
-            let wait = self.schedule.wait(history.deferrals, None);
-            tracing::debug!(
-                job,
-                tenant,
-                host,
-                wait_ms = wait.ms,
-                "too many callbacks at a time"
-            );
-            return Some(waiting(job, body, &history, wait));
+            return Some(self.defer(job, body, history));
         };
         let started_at = Timestamp::now();
         let signed = signature(keys, started_at.as_second(), order.body());
         let answer = self.poster.post(&order, &url, &signed).await;
         drop(place);
-        let (attempt, ended) = (history.failures().saturating_add(1), answer.code());
-        let judgment = answer.judge();
-        if judgment == Judgment::Delivered {
-            count(&self.counts.delivered);
-            tracing::info!(job, tenant, host, attempt, "called back");
-            return None;
-        }
-        count(&self.counts.failed);
-        history.deferrals = 0;
-        history.attempts.push(Attempt {
-            attempt,
+        let attempt = Attempt {
+            attempt: history.failures().saturating_add(1),
             runner: self.name.clone(),
             started_at,
-            ended: ended.clone(),
-        });
-        match judgment {
-            Judgment::Later(asked) if attempt < self.schedule.attempts => {
-                let wait = self.schedule.wait(attempt, asked);
-                tracing::warn!(
-                    job,
-                    tenant,
-                    host,
-                    attempt,
-                    ended,
-                    wait_ms = wait.ms,
-                    "not called back yet"
-                );
+            ended: answer.code(),
+        };
+        let (number, ended) = (attempt.attempt, &attempt.ended);
+        tracing::info!(
+            job,
+            tenant,
+            host,
+            attempt = number,
+            ended,
+            "sent a callback"
+        );
+        self.conclude(job, body, history, attempt, &answer)
+    }
+
+    /// Nothing was tried: it waits for a place where it takes up none.
+    fn defer(&self, job: &str, body: &[u8], mut history: History) -> Letter {
+        count(&self.counts.deferred);
+        history.deferrals = history.deferrals.saturating_add(1);
+        let wait = self.schedule.wait(history.deferrals, None);
+        let wait_ms = wait.ms;
+        tracing::debug!(
+            job,
+            wait_ms,
+            "its receiver, or its tenant, has too many callbacks at a time"
+        );
+        waiting(job, body, &history, wait)
+    }
+
+    fn conclude(
+        &self,
+        job: &str,
+        body: &[u8],
+        mut history: History,
+        attempt: Attempt,
+        answer: &Answer,
+    ) -> Option<Letter> {
+        let (number, ended) = (attempt.attempt, attempt.ended.clone());
+        history.deferrals = 0;
+        history.attempts.push(attempt);
+        match answer.judge() {
+            Judgment::Delivered => {
+                count(&self.counts.delivered);
+                None
+            }
+            Judgment::Later(asked) if number < self.schedule.attempts => {
+                count(&self.counts.failed);
+                let wait = self.schedule.wait(number, asked);
+                tracing::warn!(job, ended, wait_ms = wait.ms, "to be called back again");
                 Some(waiting(job, body, &history, wait))
             }
-            _ => {
+            Judgment::Later(_) | Judgment::Never => {
+                count(&self.counts.failed);
                 tracing::error!(
                     job,
-                    tenant,
-                    host,
-                    attempt,
                     ended,
+                    attempts = number,
                     "not called back: dead-lettered"
                 );
                 Some(self.give_up(job, body, &history, &ended))

@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use glovebox_gate::WayOut;
+use glovebox_schemas::callback::Order;
+use glovebox_schemas::names::{self, DELIVERY_HEADER, SIGNATURE_HEADER};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -22,15 +24,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use url::{Host, Position, Url};
 
-use glovebox_schemas::callback::Order;
-use glovebox_schemas::names::{self, DELIVERY_HEADER, SIGNATURE_HEADER};
-
 use crate::answer::{Answer, retry_after};
 
 /// Of an answer's head.
 const HEAD_BYTES: usize = 64 << 10;
 /// Of an answer's body, so that a receiver that writes a little before it closes sees no reset.
 const BODY_BYTES: usize = 64 << 10;
+/// A receiver that has said 200 and then drips is not waited for.
+const BODY_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a receiver may take.
 #[derive(Clone, Copy, Debug)]
@@ -162,6 +163,3 @@ async fn discard(response: Response<Incoming>) {
     };
     timeout(BODY_WITHIN, reading).await.unwrap_or_default();
 }
-
-/// A receiver that has said 200 and then drips is not waited for.
-const BODY_WITHIN: Duration = Duration::from_secs(1);

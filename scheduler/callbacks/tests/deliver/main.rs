@@ -5,3 +5,4 @@ mod hostile;
 mod retried;
 mod rig;
 mod sent;
+mod tls;

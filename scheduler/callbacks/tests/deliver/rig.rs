@@ -67,17 +67,6 @@ impl Rig {
         declare_all(&channel, &Topology::for_callbacks([]))
             .await
             .unwrap();
-        let mut config = CallbacksConfig {
-            amqp_url: url,
-            name: "deliverer-1".to_owned(),
-            keys: Keys::one(KEY).unwrap(),
-            intranet: vec!["127.0.0.1".parse().unwrap()],
-            authorities: None,
-            schedule: QUICK,
-            patience: Patience::default(),
-            shares: Shares::default(),
-        };
-        change(&mut config);
         let mut rig = Rig {
             services,
             channel,
@@ -85,8 +74,24 @@ impl Rig {
             stop: CancellationToken::new(),
             running: None,
         };
+        let mut config = rig.config();
+        change(&mut config);
         rig.run(config);
         rig
+    }
+
+    /// As it is unless a test wants it otherwise.
+    pub(crate) fn config(&self) -> CallbacksConfig {
+        CallbacksConfig {
+            amqp_url: self.services.amqp_url.clone(),
+            name: "deliverer-1".to_owned(),
+            keys: Keys::one(KEY).unwrap(),
+            intranet: vec!["127.0.0.1".parse().unwrap()],
+            authorities: None,
+            schedule: QUICK,
+            patience: Patience::default(),
+            shares: Shares::default(),
+        }
     }
 
     fn run(&mut self, config: CallbacksConfig) {
