@@ -175,7 +175,8 @@ async fn nobody_is_called_back_before_the_result_is_stored() {
     assert_eq!(receiver.so_far().len(), 0);
     redis.restart().unwrap();
     let notice = notices(&receiver.heard(1).await.unwrap()).remove(0);
-    assert_eq!(notice.result, Some(fleet.result(&job.id).await.unwrap()));
+    let after = Fleet::on(fleet.services.clone()).await.unwrap();
+    assert_eq!(notice.result, Some(after.result(&job.id).await.unwrap()));
     fleet.stop_settled(runner).await.unwrap();
 }
 
