@@ -29,7 +29,7 @@ def run(fleet: Fleet, *arguments: str) -> str:
             SNIPPETS,
             [
                 "succeeded ['succeeded', 'succeeded']\nfailed ['succeeded', 'failed']\n",
-                "it goes on; wait again\n",
+                "cancelled\n",
                 "1\n 2\n\n" + "".join(f"{n}\n" for n in range(10)),
                 "".join(f"{text}\n" for text in re.findall(r"print\(error(?:\.hint)?\) +# (.*)", README)),
             ],

@@ -51,7 +51,7 @@ __all__ = [
     "Usage",
 ]
 
-NO_TIMES = dict.fromkeys(Times.model_fields)
+NO_TIMES: dict[str, Any] = dict.fromkeys(Times.model_fields)
 
 
 def new_id() -> str:

@@ -7,7 +7,7 @@ result over another.
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 from pydantic import TypeAdapter
 
@@ -48,15 +48,17 @@ async def cancel(store: Store, publisher: Publisher, job_id: str) -> None:
 
 def _result_of_cancelled(job_id: str, record: dict[str, str]) -> JobResult:
     """What a runner would write that is delivered the job now."""
-    now = datetime.now(UTC)
-    enqueued = datetime.fromtimestamp(int(record["enqueued_at"]) / 1000, UTC) if "enqueued_at" in record else None
-    waited_ms = None if enqueued is None else max(0.0, round((now - enqueued).total_seconds() * 1000, 3))
-    times = Times.model_validate(NO_TIMES | {"enqueued_at": enqueued, "finished_at": now, "queue_ms": waited_ms})
+    now = datetime.now(timezone.utc)
+    times = NO_TIMES | {"finished_at": now}
+    if "enqueued_at" in record:
+        times["enqueued_at"] = enqueued = datetime.fromtimestamp(int(record["enqueued_at"]) / 1000, timezone.utc)
+        # Two hosts' clocks may disagree by more than the job waited.
+        times["queue_ms"] = max(0.0, round((now - enqueued).total_seconds() * 1000, 3))
     return JobResult(
         id=job_id,
         status="cancelled",
         attempt=int(record.get("attempt", 0)) + 1,
         earlier_attempts=_HISTORY.validate_json(record.get("history", "[]")),
         metadata=json.loads(record.get("metadata", "{}")),
-        times=times,
+        times=Times.model_validate(times),
     )

@@ -5,7 +5,7 @@ and nothing else.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from aiormq import spec
@@ -57,6 +57,6 @@ class Message:
             message_id=self.job_id,
             content_type=CONTENT_TYPE,
             delivery_mode=2,
-            timestamp=datetime.fromtimestamp(self.sent_ms // 1000, UTC),
+            timestamp=datetime.fromtimestamp(self.sent_ms // 1000, timezone.utc),
             headers=headers,
         )
