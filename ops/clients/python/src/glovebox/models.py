@@ -15,43 +15,14 @@ from uuid import UUID
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticSerializationError
 
-from ._schema.job import Compare, File, JobDocument, Limits, Network, Proxy, Test
-from ._schema.result import (
-    Attempt,
-    Denied,
-    ErrorInfo,
-    Limit,
-    OutputFile,
-    ResultDocument,
-    Status,
-    TestResult,
-    Times,
-    Usage,
-)
+from . import _schema
+from ._schema.job import JobDocument
+from ._schema.result import ResultDocument
 from .errors import InvalidJob, UnreadableResult
 
-__all__ = [
-    "Attempt",
-    "Compare",
-    "Denied",
-    "ErrorInfo",
-    "File",
-    "Job",
-    "JobResult",
-    "Limit",
-    "Limits",
-    "Network",
-    "OutputFile",
-    "Program",
-    "Proxy",
-    "Status",
-    "Test",
-    "TestResult",
-    "Times",
-    "Usage",
-]
+__all__ = ["Job", "JobResult", "Program"]
 
-NO_TIMES: dict[str, Any] = dict.fromkeys(Times.model_fields)
+NO_TIMES: dict[str, Any] = dict.fromkeys(_schema.Times.model_fields)
 
 
 def new_id() -> str:
@@ -101,10 +72,9 @@ class JobResult(ResultDocument):
     @classmethod
     def rejected(cls, job: Job, message: str, hint: str) -> "JobResult":
         """That of a job which did not come as far as a runner, because of what is wrong with it."""
-        info = ErrorInfo(code="invalid_job", message=message, hint=hint)
-        return cls(
-            id=job.id, status="rejected", error=info, metadata=job.metadata, times=Times.model_validate(NO_TIMES)
-        )
+        info = _schema.ErrorInfo(code="invalid_job", message=message, hint=hint)
+        times = _schema.Times.model_validate(NO_TIMES)
+        return cls(id=job.id, status="rejected", error=info, metadata=job.metadata, times=times)
 
     @classmethod
     def from_wire(cls, job_id: str, document: bytes) -> "JobResult":
@@ -144,8 +114,9 @@ def _explained(error: ValidationError, model: type[JobDocument] | type[ResultDoc
     path = ".".join(str(part) for part in flaw["loc"])
     if flaw["type"] != "extra_forbidden":
         return f"{path}: {flaw['msg']}" if path else flaw["msg"].removeprefix("Value error, ")
-    known = {*model.model_fields, *Test.model_fields, *File.model_fields, *Limits.model_fields, *Proxy.model_fields}
-    close = difflib.get_close_matches(str(flaw["loc"][-1]), known, 1)
+    parts = (getattr(_schema, name) for name in _schema.__all__)
+    fields = {*model.model_fields, *(field for part in parts for field in getattr(part, "model_fields", ()))}
+    close = difflib.get_close_matches(str(flaw["loc"][-1]), fields, 1)
     return f"unknown field `{path}`" + (f"; did you mean `{close[0]}`?" if close else "")
 
 

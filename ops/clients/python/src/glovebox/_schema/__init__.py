@@ -1,1 +1,5 @@
-"""What the schemas say, generated."""
+# Written by `generate`: run it instead of editing this.
+from .job import Compare, Encoding, File, Limits, Network, Proxy, Test
+from .result import Attempt, Connection, Denied, ErrorInfo, Limit, OutputFile, Ran, Status, TestResult, Times, Usage, Verdict
+
+__all__ = ['Attempt', 'Compare', 'Connection', 'Denied', 'Encoding', 'ErrorInfo', 'File', 'Limit', 'Limits', 'Network', 'OutputFile', 'Proxy', 'Ran', 'Status', 'Test', 'TestResult', 'Times', 'Usage', 'Verdict']
