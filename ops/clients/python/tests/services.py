@@ -23,10 +23,13 @@ def binary() -> Path:
 class Server:
     """A private RabbitMQ or Redis, to be killed and frozen."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *lines: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"glovebox-{kind}-"))
         self._process = subprocess.Popen(
-            ["bash", SERVERS, "supervise", kind, self.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ["bash", SERVERS, "supervise", kind, self.folder, *lines],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         word, _, self.url = self._line().partition(" ")
         assert word == "ready", self.url
@@ -38,6 +41,10 @@ class Server:
         stdin.write(verb + "\n")
         stdin.flush()
         assert self._line() == "ok"
+
+    @property
+    def tls_place(self) -> str:
+        return f"localhost:{(self.folder / 'port_tls').read_text().strip()}"
 
     def _line(self) -> str:
         assert self._process.stdout is not None

@@ -3,8 +3,11 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import aiormq
 import pytest
+import redis
 from conftest import Fleet
 from services import Runner
 
@@ -18,7 +21,9 @@ from glovebox import (
     NotDone,
     Unavailable,
 )
-from glovebox._queue.servers import without_password
+from glovebox._queue.dial import without_password
+from glovebox._queue.message import Message
+from glovebox._schema.names import JOBS_EXCHANGE, state_key
 
 
 def test_a_program_becomes_a_result(box: Glovebox) -> None:
@@ -77,12 +82,56 @@ def test_an_id_that_is_sent_twice_runs_once(box: Glovebox) -> None:
     assert len(outputs) == 1
 
 
-def test_a_lane_that_nobody_serves_is_an_error_and_leaves_no_mark(box: Glovebox) -> None:
+def state_of(fleet: Fleet, job: Job) -> bytes | None:
+    with redis.Redis.from_url(fleet.redis_url) as store:
+        state = store.hget(state_key(job.id), "state")
+        assert state is None or isinstance(state, bytes)
+        return state
+
+
+def test_a_lane_that_nobody_serves_is_an_error_and_leaves_no_mark(fleet: Fleet, box: Glovebox) -> None:
     job = Job(language="python", code="", lane="nobody")
     with pytest.raises(NoSuchLane, match="glovebox runner --lane nobody"):
         box.submit(job)
-    # Its mark is gone: the same job goes elsewhere.
+    assert state_of(fleet, job) is None
     assert box.run(job.model_copy(update={"lane": "default"})).status == "succeeded"
+    assert state_of(fleet, job) == b"done"
+
+
+def test_a_message_is_persistent_and_the_first_copy_says_so(servers: Fleet) -> None:
+    async def main() -> None:
+        connection = await aiormq.connect(servers.amqp_url)
+        channel = await connection.channel()
+        await channel.exchange_declare(JOBS_EXCHANGE, exchange_type="direct", durable=True)
+        queue = (await channel.queue_declare(exclusive=True)).queue
+        assert queue is not None
+        await channel.queue_bind(queue, JOBS_EXCHANGE, routing_key="looked-at")
+        job = Job(language="python", code="print(1)", lane="looked-at")
+        async with AsyncGlovebox(servers.amqp_url, redis_url=servers.redis_url) as box:
+            seen = []
+            for _ in range(2):
+                await box.submit(job)
+                message = await channel.basic_get(queue, no_ack=True)
+                assert (message.body, message.routing_key) == (job.to_wire(), "looked-at")
+                properties = message.header.properties
+                seen.append((properties, dict[str, Any](properties.headers or {})))
+            await box.cancel(job.id)
+        await connection.close()
+        for properties, headers in seen:
+            assert (properties.message_id, properties.delivery_mode) == (job.id, 2)
+            assert properties.content_type == "application/json"
+            assert properties.timestamp is not None
+            assert abs(headers["x-enqueued-at-ms"] / 1000 - properties.timestamp.timestamp()) <= 1
+        assert [headers.get("x-first-copy") for _, headers in seen] == [True, None]
+
+    asyncio.run(main())
+
+
+def test_what_may_have_arrived_is_no_first_copy_any_more() -> None:
+    message = Message.of_job(Job(language="python", code=""), 1, is_first=True)
+    assert (message.properties().headers or {}).get("x-first-copy") is True
+    message.may_have_arrived = True
+    assert "x-first-copy" not in (message.properties().headers or {})
 
 
 def test_time_is_up_while_the_job_goes_on(box: Glovebox) -> None:
@@ -126,6 +175,7 @@ def test_a_rabbitmq_that_is_away_is_named_and_leaves_no_mark(fleet: Fleet) -> No
     with Glovebox("amqp://u:s3cret@127.0.0.1:1/%2f", redis_url=fleet.redis_url) as box:
         with pytest.raises(Unavailable, match=r"amqp://u@127\.0\.0\.1:1/%2f") as raised:
             box.submit(job)
+        assert state_of(fleet, job) is None
         assert "s3cret" not in str(raised.value)
 
 
@@ -145,7 +195,13 @@ def test_urls_are_shown_as_the_rest_of_glovebox_shows_them() -> None:
 def test_urls_that_say_too_little_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GLOVEBOX_URL", "GLOVEBOX_AMQP_URL", "GLOVEBOX_REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
-    for url, redis_url in [(None, None), ("amqp://h/", None), ("ftp://h/", None), ("amqp://h/", "h:1")]:
+    for url, redis_url in [
+        (None, None),
+        ("amqp://h/", None),
+        ("ftp://h/", None),
+        ("amqp://h/", "h:1"),
+        ("amqp://h/", "rediss://h/0?ssl_cert_reqs=none"),
+    ]:
         with pytest.raises(GloveboxError, match=r"GLOVEBOX_|redis://"):
             Glovebox(url, redis_url=redis_url)
 

@@ -19,7 +19,8 @@ from .._schema.names import done_channel, result_key, state_key
 from .._tasks import end, set_within, within
 from ..errors import GloveboxError, ResultExpired
 from ..models import JobResult
-from .servers import ANSWER_WITHIN, Store
+from .dial import ANSWER_WITHIN
+from .servers import Store
 
 LOOK_AGAIN = 2.0
 """Seconds. A connection whose peer froze says nothing at all: this finds out."""

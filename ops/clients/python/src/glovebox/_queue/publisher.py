@@ -18,8 +18,8 @@ from .. import _tls
 from .._schema.names import CONTROL_EXCHANGE, DEAD, JOBS_EXCHANGE
 from .._tasks import within
 from ..errors import Busy, GloveboxError, NoSuchLane, Unavailable
+from .dial import without_password
 from .message import Message
-from .servers import without_password
 
 IN_FLIGHT = 64
 CONFIRM_WITHIN = 20.0
