@@ -27,11 +27,17 @@ def own_redis() -> Iterator[Server]:
         server.end()
 
 
-def put(store: "redis.Redis", job_id: str) -> None:
+def close_connections(fleet: Fleet) -> None:
+    listed = f'rabbit_connection_tracking:list(<<"{fleet.vhost}">>)'
+    erl(fleet.rabbitmq_folder, f'rabbit_connection_tracking:close_connections({listed}, "test", 0).')
+
+
+def put(store: "redis.Redis", job_id: str, *, is_told: bool = True) -> None:
     """A result as a runner writes it."""
     result = JobResult.rejected(Job(id=job_id, language="python", code=""), "", "")
     store.set(result_key(job_id), result.model_dump_json())
-    store.publish(done_channel(job_id), result.status)
+    if is_told:
+        store.publish(done_channel(job_id), result.status)
 
 
 async def settled(store: "redis.Redis", waiters: int) -> None:
@@ -83,6 +89,30 @@ def test_a_cut_connection_loses_no_wake_up() -> None:
         asyncio.run(main(server.url))
 
 
+def test_a_result_that_nobody_announced_is_found() -> None:
+    async def main(url: str) -> None:
+        with redis.Redis.from_url(url) as store:
+            async with client_of(url) as box:
+                waiting = asyncio.create_task(box.wait("a", 60))
+                await settled(store, 1)
+                # Until the look after the answer is over.
+                while box._transport._mailbox._look_at:  # type: ignore[attr-defined]
+                    await asyncio.sleep(0.01)
+                put(store, "a", is_told=False)
+                assert (await waiting).id == "a"
+
+    with own_redis() as server:
+        asyncio.run(main(server.url))
+
+
+def test_a_connection_that_was_closed_while_idle_is_no_error(fleet: Fleet) -> None:
+    with fleet.client() as box:
+        box.submit("", language="python")
+        for _ in range(5):
+            close_connections(fleet)
+            box.submit("", language="python")
+
+
 def test_whoever_waits_outlives_a_redis_that_restarts() -> None:
     async def main(server: Server) -> None:
         async with client_of(server.url) as box:
@@ -124,9 +154,8 @@ def test_many_programs_outlive_connections_that_are_closed(fleet: Fleet) -> None
     stop = threading.Event()
 
     def cut() -> None:
-        listed = f'rabbit_connection_tracking:list(<<"{fleet.vhost}">>)'
         while not stop.wait(0.3):
-            erl(fleet.rabbitmq_folder, f'rabbit_connection_tracking:close_connections({listed}, "test", 0).')
+            close_connections(fleet)
 
     cutter = threading.Thread(target=cut)
     with fleet.client() as box:

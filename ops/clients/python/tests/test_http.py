@@ -23,6 +23,7 @@ from glovebox import (
     Unauthorized,
     Unavailable,
     UnknownJob,
+    client,
 )
 
 has_gateway = subprocess.run([binary(), "gateway", "--help"], capture_output=True).returncode == 0
@@ -175,7 +176,8 @@ def test_answers_of_strangers(answer: tuple[int, dict[str, str], bytes], kind: t
         assert raised.value.retry_after == 0
 
 
-def test_a_busy_fleet_is_asked_again_when_it_says() -> None:
+def test_a_busy_fleet_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PATIENCE", 0.5)
     document = Job(language="python", code="")
     result = JobResult.rejected(document, "", "").model_dump_json().encode()
     busy = (429, PROBLEM | {"Retry-After": "1"}, b"{}")
@@ -183,6 +185,13 @@ def test_a_busy_fleet_is_asked_again_when_it_says() -> None:
         began = time.monotonic()
         assert [result.id for result in box.map([document])] == [document.id]
         assert time.monotonic() - began >= 2
+
+
+def test_patience_with_a_server_that_is_away_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PATIENCE", 0.5)
+    away = (503, PROBLEM, b'{"detail": "away"}')
+    with stranger(away) as box, pytest.raises(Unavailable, match="away"):
+        list(box.map([""], language="python"))
 
 
 def test_a_gateway_that_is_away_is_named_without_a_password() -> None:

@@ -1,10 +1,12 @@
 """Many programs: their order, the window, what is tried again."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
+from conftest import Fleet
 
-from glovebox import Glovebox, InvalidJob, NoSuchLane, Program
+from glovebox import AsyncGlovebox, Glovebox, InvalidJob, NoSuchLane, Program
 from glovebox.client import AHEAD
 
 SLOW_FIRST = ["import time; time.sleep(0.5); print(0)", *(f"print({n})" for n in range(1, 20))]
@@ -30,6 +32,26 @@ def test_it_reads_no_further_ahead_than_its_window(box: Glovebox) -> None:
         given += 1
         assert read <= given + 2 * AHEAD
     assert given == 40
+
+
+def test_the_asynchronous_one_reads_no_further_either(fleet: Fleet) -> None:
+    read = 0
+
+    def programs() -> Iterator[str]:
+        nonlocal read
+        for _ in range(20):
+            read += 1
+            yield ""
+
+    async def main() -> None:
+        given = 0
+        async with AsyncGlovebox(fleet.amqp_url, redis_url=fleet.redis_url) as box:
+            async for result in box.map(programs(), language="python", concurrency=1):
+                given += result.passed
+                assert read <= given + AHEAD
+        assert given == 20
+
+    asyncio.run(main())
 
 
 def test_a_bar_tells_counts(box: Glovebox, capfd: pytest.CaptureFixture[str]) -> None:

@@ -75,6 +75,8 @@ def test_an_id_that_is_sent_twice_runs_once(box: Glovebox) -> None:
     job = Job(language="python", code="import time; print(time.time_ns())")
     first = box.run(job)
     assert box.run(job).stdout == first.stdout
+    # It is not even sent: this lane would be an error.
+    box.submit(job.model_copy(update={"lane": "nobody"}))
     # A copy while the first is in its queue, too.
     job = Job(language="python", code="import time; print(time.time_ns())")
     with ThreadPoolExecutor(4) as threads:
