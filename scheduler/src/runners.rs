@@ -56,6 +56,10 @@ pub struct RunnerState {
     pub busy: Option<u32>,
     /// Finished results that wait for Redis to take them.
     pub spooled: Option<u32>,
+    /// Jobs that it has given an interpreter that was kept warm, and those of such languages that started cold.
+    pub warm: Option<u64>,
+    /// See `warm`.
+    pub cold: Option<u64>,
     /// The release it is of.
     pub version: Option<String>,
     /// What it can run; empty if a release that does not say.
@@ -134,7 +138,8 @@ impl Client {
 /// A field that cannot be read counts as absent.
 fn state((name, seen_ms, beat): Heard) -> RunnerState {
     let text = |field| beat.get(field).filter(|text: &&String| !text.is_empty());
-    let number = |field| text(field)?.parse().ok();
+    let count = |field| text(field)?.parse::<u64>().ok();
+    let number = |field| u32::try_from(count(field)?).ok();
     let word = text("state").map_or("", String::as_str);
     RunnerState {
         name,
@@ -146,6 +151,8 @@ fn state((name, seen_ms, beat): Heard) -> RunnerState {
         slots: number("slots"),
         busy: number("busy"),
         spooled: number("spooled"),
+        warm: count("warm"),
+        cold: count("cold"),
         version: text("version").cloned(),
         languages: text("languages")
             .and_then(|json| serde_json::from_str(json).ok())

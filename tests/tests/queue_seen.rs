@@ -100,7 +100,9 @@ async fn the_runners_are_listed_without_rabbitmq() {
         .arg(RUNNERS_KEY)
         .arg(&[&now_ms, &living, &now_ms, &lost]);
     let () = add.query_async(&mut redis).await.unwrap();
-    let counts = ["slots", "4", "busy", "3", "spooled", "0"];
+    let counts = [
+        "slots", "4", "busy", "3", "spooled", "0", "warm", "7", "cold", "2",
+    ];
     let beat = [&["state", "unhealthy", "reason", "no cgroup"], &counts[..]].concat();
     write(&fleet, &runner_key(&living), &beat).await;
     let nowhere = Services {
@@ -131,6 +133,10 @@ async fn the_runners_are_listed_without_rabbitmq() {
     let one = |name: &str| list.iter().find(|one| one["name"] == name).unwrap();
     assert_eq!(one(&living)["state"], "unhealthy");
     assert_eq!(one(&living)["busy"], 3);
+    assert_eq!(
+        (&one(&living)["warm"], &one(&living)["cold"]),
+        (&7.into(), &2.into())
+    );
     assert_eq!(one(&lost)["state"], "lost");
 }
 

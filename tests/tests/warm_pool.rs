@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use glovebox_tests::processes::Process;
 use glovebox_tests::warm::{Line, Start};
@@ -174,6 +175,40 @@ fn as_many_wait_as_are_asked_for_and_the_profile_allows() {
         let dir = policies(|text| text.replace("min = 1\n", &format!("{profile} # changed\n")));
         let variables = [slots, ("GLOVEBOX_POLICIES", dir.path().to_str().unwrap())];
         waiting(&mut Line::with(BINARY, Start::Warm, &variables), wanted);
+    }
+}
+
+/// Until what waits and the template come to this.
+fn comes_to(line: &Line, waiting: usize, template: bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let seen = (line.waiting().len(), line.template().is_some());
+        if seen == (waiting, template) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{seen:?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_nobody_asks_for_is_given_up_and_comes_again() {
+    for (profile, least, kept) in [("min = 1", 1, true), ("min = 0", 0, false)] {
+        let dir = policies(|text| text.replace("min = 1\n", &format!("{profile} # changed\n")));
+        let variables = [
+            ("WARM_SLOTS", "3"),
+            ("WARM_FADES_MS", "2000"),
+            ("WARM_FORGOTTEN_MS", "5000"),
+            ("GLOVEBOX_POLICIES", dir.path().to_str().unwrap()),
+        ];
+        let mut line = Line::with(BINARY, Start::Warm, &variables);
+        for _ in 0..2 {
+            line.until_warm();
+            comes_to(&line, 3, true);
+            // The template stays for a while longer than what waits.
+            comes_to(&line, least, true);
+            comes_to(&line, least, kept);
+        }
     }
 }
 

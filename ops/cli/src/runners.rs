@@ -72,6 +72,8 @@ fn document(runner: &RunnerState) -> Value {
         "slots": runner.slots,
         "busy": runner.busy,
         "spooled": runner.spooled,
+        "warm": runner.warm,
+        "cold": runner.cold,
         "version": runner.version,
         "seen_at": runner.seen_at.map(|seen| seen.to_string()),
     })

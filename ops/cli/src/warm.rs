@@ -27,6 +27,7 @@ pub(crate) fn config(asked: Option<u64>) -> WarmConfig {
     WarmConfig {
         libraries: libraries.filter(|_| memory > 0),
         memory,
+        ..WarmConfig::default()
     }
 }
 

@@ -35,4 +35,6 @@ pub use host::{Layer, LayerState, probe};
 pub use protocol::{Event, FileSpec, Launch, Request};
 pub use step::Step;
 pub use supervise::{Link, WorkerError, supervise};
-pub use warden::{AllowMissing, SILENCE, WardenConfig, WarmConfig, WarmLibraries, worker_id};
+pub use warden::{
+    AllowMissing, SILENCE, WardenConfig, WarmConfig, WarmIdle, WarmLibraries, worker_id,
+};

@@ -1,6 +1,7 @@
 //! Jobs, one a line on stdin, one after the other, by turns in `WARM_SLOTS` slots (one), whose cells come from
 //! a template, within `WARM_MEMORY` bytes, of `WARM_LANGUAGE` (Python, or all) and its profile `WARM_PROFILE`: prints for
-//! each its result and whether it was warm. The first line comes when the template is ready.
+//! each its result and whether it was warm. The first line comes when the template is ready. What nobody asks for fades
+//! after `WARM_FADES_MS` and is forgotten after `WARM_FORGOTTEN_MS`.
 //!
 //! `warm cold` does the same without templates, `warm told` does not wait for a template for longer than a second.
 
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use glovebox_cell::{AllowMissing, WardenConfig, WarmConfig, supervise};
+use glovebox_cell::{AllowMissing, WardenConfig, WarmConfig, WarmIdle, supervise};
 use glovebox_environments::{Store, default_dir};
 use glovebox_policies::Catalog;
 use glovebox_runner::{Environment, Wanted, prepare, run_each};
@@ -52,6 +53,10 @@ fn main() -> anyhow::Result<ExitCode> {
         warm: WarmConfig {
             libraries: (!cold).then_some(glovebox_inside::LIBRARIES),
             memory: variable("WARM_MEMORY", 1 << 30)?,
+            idle: WarmIdle {
+                fades_after: Duration::from_millis(variable("WARM_FADES_MS", 60_000)?),
+                forgotten_after: Duration::from_millis(variable("WARM_FORGOTTEN_MS", 600_000)?),
+            },
         },
     };
     let code = supervise(&config, move |link| {

@@ -43,6 +43,7 @@ pub(super) fn run(outset: &Outset, warm: bool) -> anyhow::Result<ExitCode> {
         warm: WarmConfig {
             libraries: warm.then_some(glovebox_inside::LIBRARIES),
             memory: WARM_BYTES,
+            ..WarmConfig::default()
         },
     };
     let code = supervise(&config, move |link| {

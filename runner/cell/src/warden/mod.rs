@@ -82,6 +82,26 @@ pub struct WarmConfig {
     pub libraries: Option<WarmLibraries>,
     /// Bytes that templates and waiting cells may use together.
     pub memory: u64,
+    /// What becomes of a kind that nobody asks for.
+    pub idle: WarmIdle,
+}
+
+/// How long a kind of cells is kept warm that nobody asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct WarmIdle {
+    /// Then there wait as many as its profile's `min`.
+    pub fades_after: Duration,
+    /// Then its template is ended, unless there is a `min`.
+    pub forgotten_after: Duration,
+}
+
+impl Default for WarmIdle {
+    fn default() -> WarmIdle {
+        WarmIdle {
+            fades_after: Duration::from_secs(60),
+            forgotten_after: Duration::from_secs(600),
+        }
+    }
 }
 
 /// What goes into interpreters that are kept warm: shared objects, for their loader.

@@ -20,7 +20,7 @@ use super::source::{Libraries, Source};
 use super::standby::Standby;
 use super::start::Refused;
 use super::template::Template;
-use super::{WardenConfig, WarmLibraries};
+use super::{WardenConfig, WarmIdle, WarmLibraries};
 use crate::blueprint::{Blueprint, Network, Warm, WarmMode};
 use crate::enter::Identity;
 use crate::protocol::{Event, Launch};
@@ -34,10 +34,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A slot that has had no job for so long may prepare for another kind than it had last. Under load it would take what
 /// is prepared away at once, for the next job of the kind that it has.
 const CALM: Duration = Duration::from_secs(1);
-/// A kind that nobody has asked for since then is kept at its profile's `min`.
-const RECENT: Duration = Duration::from_secs(60);
-/// A template without a `min` that nobody has asked for since then is ended.
-const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// Where waiting cells come from, and how many there may be.
 pub(super) struct Pool {
@@ -46,6 +42,7 @@ pub(super) struct Pool {
     libraries: Option<Libraries>,
     /// Bytes that templates and waiting cells may use together.
     budget: u64,
+    idle: WarmIdle,
 }
 
 impl Pool {
@@ -90,6 +87,7 @@ impl Pool {
             templates: libraries.iter().flat_map(|_| ahead(blueprints)).collect(),
             libraries,
             budget: config.warm.memory,
+            idle: config.warm.idle,
         };
         (pool, nurseries, told)
     }
@@ -256,7 +254,8 @@ impl Pool {
                 continue;
             };
             events.extend(template.turn(blueprint, look));
-            let asked = template.wanted() > 0 && is_within(template.wanted(), FORGOTTEN);
+            let asked =
+                template.wanted() > 0 && is_within(template.wanted(), self.idle.forgotten_after);
             let min = blueprint.warm.as_ref().map_or(0, |warm| warm.min);
             if asked || min > 0 {
                 if room {
@@ -362,8 +361,8 @@ impl Pool {
     /// How many of this kind may wait now.
     fn most(&self, number: u16, blueprint: &Blueprint) -> u16 {
         let template = self.templates.iter().find(|one| one.number() == number);
-        let recent =
-            template.is_some_and(|one| one.wanted() > 0 && is_within(one.wanted(), RECENT));
+        let recent = template
+            .is_some_and(|one| one.wanted() > 0 && is_within(one.wanted(), self.idle.fades_after));
         blueprint
             .warm
             .as_ref()
