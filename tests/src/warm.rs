@@ -54,8 +54,21 @@ impl Line {
     /// The same with variables in the runner's own environment.
     #[must_use]
     pub fn with(binary: &str, start: Start, variables: &[(&str, &str)]) -> Line {
+        Line::through(&[], binary, start, variables)
+    }
+
+    /// The same by a command that runs the rest of its arguments, such as `setpriv` with its options.
+    #[must_use]
+    pub fn through(
+        through: &[&str],
+        binary: &str,
+        start: Start,
+        variables: &[(&str, &str)],
+    ) -> Line {
         let log = tempfile::tempfile().expect("a file can be made");
-        let mut child = Command::new(binary)
+        let mut words = through.iter().copied().chain([binary]);
+        let mut child = Command::new(words.next().expect("the binary at least"))
+            .args(words)
             .args(match start {
                 Start::Cold => Some("cold"),
                 Start::Either => Some("told"),

@@ -162,6 +162,21 @@ fn a_job_that_is_lost_after_its_order_starts_cold() {
     }
 }
 
+/// A job that starts cold has none that is blocked.
+#[test]
+fn signals_that_a_module_has_blocked_come_to_a_job() {
+    let blocks = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())";
+    let dir = preloading("blocks", &[("blocks.py", blocks)]);
+    let folder = dir.path().to_str().unwrap();
+    let mut line = Line::with(BINARY, Start::Warm, &[("GLOVEBOX_POLICIES", folder)]);
+    line.until_warm();
+    let code = "import signal\nprint(signal.pthread_sigmask(signal.SIG_BLOCK, []))";
+    let job = json!({"id": "test", "language": "python", "code": code});
+    let answer = std::iter::repeat_with(|| line.run(&job)).find(|one| one.warm);
+    let said = answer.unwrap().result.stdout;
+    assert_eq!(said, "set()\n");
+}
+
 /// Its limit and its bill begin with its order.
 #[test]
 fn what_is_done_before_its_order_is_not_the_jobs() {
