@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glovebox_gateway::{
-    App, Backend, Config, DifyConfig, Keys, Listen, Queue, acceptor, is_tenant, new_key, serve,
+    App, Backend, Config, DifyConfig, Keys, Listen, Queue, acceptor, new_key, serve,
 };
-use glovebox_schemas::names::{is_environment, is_lane};
+use glovebox_schemas::names::{is_environment, is_lane, is_tenant};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
