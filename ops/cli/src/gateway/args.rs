@@ -74,9 +74,10 @@ pub(crate) struct ServeArgs {
     /// With --embedded: jobs at one time; the number of processors if absent
     #[arg(long, requires = "embedded", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) slots: Option<u16>,
-    /// With --embedded: how many bytes interpreters that are kept warm may use; 0 starts every job's anew
-    #[arg(long, value_name = "BYTES", requires = "embedded", default_value_t = 0)]
-    pub(crate) warm_memory: u64,
+    /// With --embedded: how many bytes interpreters that are kept warm may use; 0 starts every job's anew. If absent
+    /// 512 MiB, but no more than a quarter of the memory that is available at the start
+    #[arg(long, value_name = "BYTES", requires = "embedded")]
+    pub(crate) warm_memory: Option<u64>,
     #[command(flatten)]
     pub(crate) isolation: IsolationArgs,
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, ready};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
-use glovebox_cell::{Link, WarmConfig, supervise};
+use glovebox_cell::{Link, supervise};
 use glovebox_gateway::{Answer, Backend, Look, Problem};
 use glovebox_runner::{Languages, Wanted, Workshop};
 use glovebox_scheduler::Event;
@@ -22,9 +22,9 @@ use tokio::time::{sleep, timeout};
 use super::args::ServeArgs;
 use super::table::{Added, Found, Shared, Table};
 use super::{Prepared, answer, runtime};
-use crate::isolation;
 use crate::report::HOST;
 use crate::runner::processors;
+use crate::{isolation, warm};
 
 /// Jobs that wait for a slot or run.
 const MOST: usize = 10_000;
@@ -37,11 +37,7 @@ pub(super) fn start(args: &ServeArgs, prepared: Prepared) -> Result<ExitCode, Ex
     let catalog = isolation::catalog()?;
     let wanted = Wanted::Everything;
     let (languages, mut warden) = isolation::warden(catalog, &wanted, slots, &args.isolation)?;
-    warden.warm = WarmConfig {
-        libraries: Some(glovebox_inside::LIBRARIES)
-            .filter(|libraries| args.warm_memory > 0 && !libraries.fork.is_empty()),
-        memory: args.warm_memory,
-    };
+    warden.warm = warm::config(args.warm_memory);
     let code = supervise(&warden, move |link| {
         match work(link, languages, slots, prepared) {
             Ok(()) => 0,
