@@ -302,9 +302,11 @@ fn tests_are_told_one_a_line() {
     assert!(
         ended
             .stderr()
-            .contains("glovebox: test bad: failed: line 1: expected \"2\", got \"1\""),
+            .contains("glovebox: test bad: failed: line 1: expected \"2\", got \"1\"\n    --- expected\n    +++ got\n"),
         "{ended}"
     );
+    let summary = "    -2\n    +1\nglovebox: 1 of 2 tests succeeded\n";
+    assert!(ended.stderr().ends_with(summary), "{ended}");
 }
 
 #[test]
