@@ -34,6 +34,8 @@ async fn killed_at(stage: Stage) {
         .collect();
     let expected = (1, &*dying.name, "runner_lost");
     assert_eq!(lost, vec![expected; usize::from(attempt == 2)]);
+    // Where the result was there before, its message may still be on its way to the next.
+    fleet.drained().await.unwrap();
     fleet.stop_settled(next).await.unwrap();
     assert_eq!(stored(&fleet, &job).await, result);
     // Whoever died, somebody has had the end told; once more than needed only if it died before it could note that.

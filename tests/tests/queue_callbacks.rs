@@ -1,7 +1,9 @@
 //! Callbacks through the whole product: a runner orders them, `glovebox callbacks` sends them, a receiver hears them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -11,7 +13,7 @@ use glovebox_schemas::names::{CALLBACKS, DEFAULT_LANE, state_key};
 use glovebox_schemas::result::Status;
 use glovebox_tests::fleet::{eventually, gate, glovebox_with, python};
 use glovebox_tests::receiver::{Heard, Receiver, Reply};
-use glovebox_tests::{Fleet, Redis, Services, glovebox_bin};
+use glovebox_tests::{Fleet, How, Redis, Runner, Services, glovebox_bin};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -160,20 +162,33 @@ async fn nobody_is_called_back_before_the_result_is_stored() {
     };
     let fleet = Fleet::on(services).await.unwrap();
     let receiver = Receiver::start(|_| Reply::status(204)).await.unwrap();
-    let _deliverer = deliverer(&fleet.services).await;
-    let runner = fleet.runner(1).await.unwrap();
+    let spool = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(spool.path(), Permissions::from_mode(0o755)).unwrap();
+    let how = How {
+        arguments: &["--slots", "1", "--spool-memory", "0"],
+        spool: Some(spool.path()),
+        ..How::default()
+    };
+    let runner = Runner::start(&fleet.services, how).unwrap();
+    runner.says("consuming").await.unwrap();
     let job = calling_back(gate(), &receiver);
     fleet.client.submit(&job).await.unwrap();
     fleet.started(&job.id, 1).await.unwrap();
     redis.kill().unwrap();
     runner.release().unwrap();
-    let warden = runner.warden().unwrap();
-    eventually("its cell is gone", async || Ok(warden.leaves()?.is_empty()))
-        .await
-        .unwrap();
-    runner.says("Redis is away").await.unwrap();
-    assert_eq!(receiver.so_far().len(), 0);
+    let own = spool.path().join(&runner.name);
+    eventually("its result waits", async || {
+        Ok(std::fs::read_dir(&own)?.flatten().any(|file| {
+            let name = file.file_name();
+            name.to_string_lossy().ends_with(".json")
+        }))
+    })
+    .await
+    .unwrap();
+    assert_eq!(fleet.services.messages(CALLBACKS).unwrap(), 0);
+
     redis.restart().unwrap();
+    let _deliverer = deliverer(&fleet.services).await;
     let notice = notices(&receiver.heard(1).await.unwrap()).remove(0);
     let after = Fleet::on(fleet.services.clone()).await.unwrap();
     assert_eq!(notice.result, Some(after.result(&job.id).await.unwrap()));
