@@ -7,6 +7,7 @@ import time
 import delegation
 import jobs
 import probes
+import warm
 from checks import attempt, verdict
 from ways import Given, Root, Service, User
 
@@ -26,6 +27,9 @@ def main():
     for way in ways:
         attempt(f"{way.name}: jobs", jobs.run, way, jobs.JOBS)
     attempt("given: jobs", jobs.run, Given(), [job for job in jobs.JOBS if job[0] in ("hello", "no swap", "fork bomb")])
+    # An ordinary user's Python starts cold: the cells of a template need ids of their own.
+    for way, languages in ((root, ("python", "nodejs")), (service, ("python", "nodejs")), (user, ("nodejs",))):
+        attempt(f"{way.name}: warm", warm.run, way, languages, emulated)
     attempt("delegation", delegation.run, (service, user))
     print(f"vm: {time.monotonic():.0f} s after the start: probes")
     for way in ways:
