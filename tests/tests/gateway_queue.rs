@@ -1,6 +1,10 @@
 //! A gateway before a fleet: real runners, live output, and what a job costs nobody else.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use futures_util::StreamExt as _;
+use glovebox_broker::subscribe;
+use glovebox_schemas::job::Job;
+use glovebox_schemas::names::hint_channel;
 use glovebox_schemas::result::JobResult;
 use glovebox_tests::Fleet;
 use glovebox_tests::fleet::GATE;
@@ -69,4 +73,23 @@ async fn a_running_jobs_state_and_output_are_heard_at_once() {
     assert_eq!(said, "ready\nreleased\n");
     assert_eq!(result.data["stdout"], "ready\nreleased\n");
     assert_eq!(result.name, "result");
+}
+
+#[tokio::test]
+async fn a_runner_hints_that_a_job_has_begun_and_that_it_has_written() {
+    let fleet = Fleet::new().await.unwrap();
+    let _runner = fleet.runner(1).await.unwrap();
+    let mut job = Job::new("python");
+    job.code = Some("print('hello')".to_owned());
+    job.stream = true;
+    let channel = hint_channel(&job.id);
+    let heard = subscribe(&fleet.services.redis_url, &channel)
+        .await
+        .unwrap();
+    fleet.run(&job).await.unwrap();
+    let hints = heard
+        .into_on_message()
+        .map(|hint| hint.get_payload::<String>().unwrap());
+    let hints: Vec<_> = hints.take(2).collect().await;
+    assert_eq!(hints, ["running", "output"]);
 }
