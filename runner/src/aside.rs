@@ -2,11 +2,11 @@
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Does the work in this task. If it may take long, another thread looks after the runtime's other tasks meanwhile, where
+/// Does the work in this task. Another thread looks after the runtime's other tasks meanwhile, where
 /// it has one: heartbeats and acks must not wait for what a stranger's output costs to compare.
-pub(crate) fn aside<T>(may_take_long: bool, work: impl FnOnce() -> T) -> T {
+pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
-        RuntimeFlavor::MultiThread if may_take_long => tokio::task::block_in_place(work),
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
         _ => work(),
     }
 }

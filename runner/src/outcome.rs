@@ -13,7 +13,8 @@ use glovebox_schemas::result::{ErrorInfo, Status, TestResult};
 
 use crate::launch::{Ended, RunEnded};
 use crate::plan::{Plan, Run};
-use assess::{Assessment, assess, flaw, uncompiled};
+pub(crate) use assess::{Assessment, assess, opinion};
+use assess::{in_short, uncompiled};
 pub(crate) use document::compose;
 use verdict::{Verdict, verdict};
 
@@ -47,8 +48,8 @@ pub(crate) fn ended_well(ended: &RunEnded) -> bool {
 }
 
 /// Whether a test has succeeded.
-pub(crate) fn passes(run: &Run, ended: &RunEnded) -> bool {
-    ended_well(ended) && matches!(assess(run, ended), Assessment::Right)
+pub(crate) fn passes(ended: &RunEnded) -> bool {
+    ended_well(ended) && matches!(ended.assessment, None | Some(Assessment::Right))
 }
 
 /// Judges what the cells of a job left as evidence.
@@ -141,16 +142,21 @@ fn judge_run(plan: &Plan, run: &Run, ended: RunEnded, first: &mut bool) -> Judge
     let test = plan.tests.then(|| {
         let mut test = document::test(plan, run, &ended, &verdict);
         if verdict.status == Status::Succeeded {
-            match assess(run, &ended) {
-                Assessment::Right => {}
-                Assessment::Wrong => {
+            match &ended.assessment {
+                None | Some(Assessment::Right) => {}
+                Some(Assessment::Wrong(flaw)) => {
                     test.ran.status = Status::Failed;
-                    test.diff = flaw(run, &ended, std::mem::take(first));
+                    let is_first = std::mem::take(first);
+                    test.diff = Some(if is_first {
+                        flaw.clone()
+                    } else {
+                        in_short(flaw)
+                    });
                 }
-                Assessment::Cancelled => test.ran.status = Status::Cancelled,
-                Assessment::Fault(error) => {
+                Some(Assessment::Cancelled) => test.ran.status = Status::Cancelled,
+                Some(Assessment::Fault(error)) => {
                     test.ran.status = Status::Rejected;
-                    test.error = Some(error);
+                    test.error = Some(error.clone());
                 }
             }
         }

@@ -14,7 +14,6 @@ use glovebox_schemas::result::{ErrorInfo, JobResult, Status};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::Languages;
-use crate::aside::aside;
 use crate::cancel::{Cancellations, Registration};
 use crate::health::Health;
 use crate::launch::{Cells, Launched, NoSlot, Slot};
@@ -192,7 +191,7 @@ impl Pipeline {
                 (self.watch)(Stage::Ended);
                 drop(slot);
                 self.health.succeeded();
-                let outcome = aside(plan.tests, || outcome::judge(&plan, *ended));
+                let outcome = outcome::judge(&plan, *ended);
                 let result = outcome::compose(job, &plan, outcome, &self.runner);
                 self.answer(delivery, job, begun, result).await
             }

@@ -191,6 +191,47 @@ fn bytes_reach_the_checker_as_they_were_written() {
 }
 
 #[test]
+fn what_is_too_much_to_keep_is_judged_all_the_same() {
+    const MIB: usize = 1 << 20;
+    let code = "import sys; sys.stdout.write('x' * (12 << 20) + sys.stdin.read())";
+    let looks = "import os, sys; sys.exit(os.path.getsize('output.txt') != (12 << 20) + 1)";
+    let tests: Vec<_> = (0..7)
+        .map(|n| json!({ "name": n.to_string(), "stdin": "y".repeat(1 + n / 6), "compare": "checker" }))
+        .collect();
+    let run = Run::python(code)
+        .limit("output_bytes", 16 << 20)
+        .limit("wall_ms", 60_000);
+    let result = judged(&run.with("checker", checker("python", looks)), tests.into());
+    for (n, test) in result.tests.iter().enumerate() {
+        let right = n < 6;
+        assert_eq!(test.ran.status == Status::Succeeded, right, "{n}");
+        assert_eq!(test.ran.limit, None);
+    }
+    let kept: usize = result.tests.iter().map(|test| test.ran.stdout.len()).sum();
+    let cut = result.tests.iter().filter(|test| test.ran.stdout_truncated);
+    assert_eq!((result.tests.len(), kept, cut.count()), (7, 64 * MIB, 2));
+}
+
+#[test]
+fn a_refusal_is_told_whole_once_and_then_in_short() {
+    let tests: Vec<_> = (0..2)
+        .map(|n| json!({ "name": n.to_string(), "compare": "checker" }))
+        .collect();
+    let code = "import sys; sys.exit('\\x1b[2J' + 'é' * 5000 + '\\nmore')";
+    let run = Run::python("").with("checker", checker("python", code));
+    let result = judged(&run, tests.into());
+    let [first, second] = [0, 1].map(|n| result.tests[n].diff.as_ref().unwrap());
+    let start = r"checker: \u{1b}[2Jéé";
+    assert!(
+        first.starts_with(start) && second.starts_with(start),
+        "{first}"
+    );
+    assert!((4000..4200).contains(&first.len()), "{}", first.len());
+    assert!((450..520).contains(&second.len()), "{}", second.len());
+    assert!(second.ends_with("é…"), "{second}");
+}
+
+#[test]
 fn a_checker_meets_nothing_of_the_program() {
     let code = include_str!("../programs/leftovers.py");
     let looks = r"

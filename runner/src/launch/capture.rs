@@ -35,6 +35,20 @@ pub(crate) enum Keep {
 pub(crate) struct Captured {
     pub(crate) bytes: Vec<u8>,
     pub(crate) truncated: bool,
+    /// Whether what was within the limit was not kept whole, since all runs of the job printed too much together.
+    pub(crate) cut: bool,
+}
+
+impl Captured {
+    /// Keeps no more than there is room for.
+    pub(super) fn fit(&mut self, room: &mut usize) {
+        if self.bytes.len() > *room {
+            self.cut = true;
+            self.bytes.truncate(*room);
+            self.bytes.shrink_to_fit();
+        }
+        *room -= self.bytes.len();
+    }
 }
 
 /// A pipe that the program writes to: our end, its end.

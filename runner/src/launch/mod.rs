@@ -20,6 +20,7 @@ use glovebox_schemas::result::ErrorInfo;
 
 use crate::cancel::Registration;
 use crate::order::{Lane, Place};
+use crate::outcome::Assessment;
 use crate::plan::{Input, Plan};
 use crate::result::Tap;
 use crate::stage::Watch;
@@ -143,8 +144,8 @@ pub(crate) struct RunEnded {
     /// What it reached through the gate.
     pub(crate) account: Account,
     pub(crate) started_at: jiff::Timestamp,
-    /// How the checker ended that was shown what this one wrote.
-    pub(crate) check: Option<Box<RunEnded>>,
+    /// What was thought of its output when it had ended, if it ended well: before that was cut.
+    pub(crate) assessment: Option<Assessment>,
 }
 
 impl RunEnded {

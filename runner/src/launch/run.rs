@@ -166,7 +166,7 @@ impl Cells {
             files: files.map_err(io("reading the job's output files"))?,
             account,
             started_at,
-            check: None,
+            assessment: None,
         })
     }
 

@@ -14,9 +14,12 @@ use tokio::sync::watch;
 use super::{Cells, Early, Order, RunEnded, Slot, settled};
 use crate::aside::aside;
 use crate::cancel::Registration;
-use crate::outcome;
+use crate::outcome::{self, Assessment};
 use crate::plan::{Expected, Input, Plan, Run, shown};
 use crate::result::Tap;
+
+/// Bytes of all outputs of a job's tests that are kept. As JSON they may be six times as long, and Redis takes 512 MiB.
+const MOST_KEPT: usize = 64 << 20;
 
 /// What is needed for all runs of a plan.
 pub(super) struct Runs<'a> {
@@ -58,6 +61,7 @@ impl Runs<'_> {
         let mut running = FuturesUnordered::new();
         let mut ended = BTreeMap::new();
         let mut failure = None;
+        let mut room = MOST_KEPT;
         let mut own = Some(slot);
         let mut next = 0;
         loop {
@@ -82,13 +86,13 @@ impl Runs<'_> {
             }
             let still_needed = match &one {
                 Ok(one) if is_cancelled(one) => next,
-                Ok(one) if self.stops_at(number, one) => number + 1,
+                Ok(one) if self.plan.stop_on_failure && !outcome::passes(one) => number + 1,
                 Ok(_) => usize::MAX,
                 Err(_) => 0,
             };
             needed.send_modify(|needed| *needed = still_needed.min(*needed));
             match one {
-                Ok(one) => drop(ended.insert(number, one)),
+                Ok(one) => drop(ended.insert(number, self.kept(number, one, &mut room))),
                 Err(early) => failure = failure.or(Some(early)),
             }
         }
@@ -127,7 +131,8 @@ impl Runs<'_> {
         (number, place, ended)
     }
 
-    /// Runs the program and, if that ended well and there is one, the checker that judges it.
+    /// Runs the program and, if that ended well and there is one, the checker that judges it. What it wrote is compared
+    /// here and now: a thousand tests may not be kept until all have ended.
     async fn judged(
         &self,
         number: usize,
@@ -149,15 +154,26 @@ impl Runs<'_> {
             let order = Order::program(checker, judging, self.checker).beside(&shown);
             let until = superfluous(number, &mut needed);
             let check = self.cells.run(slot, &order, self.registration, None, until);
-            ended.check = Some(Box::new(settled(check.await?)?));
+            ended.assessment = Some(outcome::opinion(&settled(check.await?)?));
+        } else if self.plan.tests && outcome::ended_well(&ended) {
+            ended.assessment = Some(aside(|| outcome::assess(run, &ended)));
         }
         Ok(ended)
     }
 
-    /// Whether the runs after this one are not wanted any more.
-    fn stops_at(&self, number: usize, ended: &RunEnded) -> bool {
-        let passes = |run| aside(true, || outcome::passes(run, ended));
-        self.plan.stop_on_failure && !self.plan.runs.get(number).is_some_and(passes)
+    /// What is kept of a test for the result: as much of its output as there is room for, and the files of the last.
+    fn kept(&self, number: usize, mut ended: RunEnded, room: &mut usize) -> RunEnded {
+        if self.plan.tests {
+            ended.stdout.fit(room);
+            ended.stderr.fit(room);
+        }
+        let goes_on = !self.plan.stop_on_failure || outcome::passes(&ended);
+        if goes_on && number + 1 < self.plan.runs.len() {
+            for file in &mut ended.files {
+                file.content = Vec::new();
+            }
+        }
+        ended
     }
 }
 
@@ -168,7 +184,6 @@ async fn superfluous(number: usize, needed: &mut watch::Receiver<usize>) {
 
 /// Whether the owner of the job has ended it.
 fn is_cancelled(ended: &RunEnded) -> bool {
-    std::iter::once(ended)
-        .chain(ended.check.as_deref())
-        .any(|one| one.evidence.ending == Ending::Killed(KillReason::Cancelled))
+    ended.evidence.ending == Ending::Killed(KillReason::Cancelled)
+        || matches!(ended.assessment, Some(Assessment::Cancelled))
 }

@@ -10,39 +10,43 @@ use super::verdict::{Verdict, verdict};
 use crate::launch::RunEnded;
 use crate::plan::{Expected, Run};
 
-/// Bytes of what a checker says that are shown: of the first test that it refuses, and of the others.
-const MOST_SAID: (usize, usize) = (4096, 200);
+/// Bytes of what a checker says of an output that are shown.
+const MOST_SAID: usize = 4096;
+/// Bytes of what is shown of it where it fails.
+const SHORT: usize = 200;
+/// Bytes of what is said of a test where a line has to do.
+const MOST_OF_A_LINE: usize = 500;
 /// Bytes of what is shown of a compiler's words.
 const MOST_OF_A_COMPILER: usize = 1024;
 
-/// What is to be thought of it.
-pub(super) enum Assessment {
+/// What is thought of what a test wrote.
+#[derive(Clone, Debug)]
+pub(crate) enum Assessment {
     Right,
-    Wrong,
+    /// With what is wrong.
+    Wrong(String),
     /// The job was cancelled before its checker had come to an end.
     Cancelled,
     /// The checker failed.
     Fault(ErrorInfo),
 }
 
-/// Assesses the output of a run that ended well.
-pub(super) fn assess(run: &Run, ended: &RunEnded) -> Assessment {
-    if let Some(check) = &ended.check {
-        return opinion(check);
-    }
+/// Compares the output of a run that ended well with what was expected.
+pub(crate) fn assess(run: &Run, ended: &RunEnded) -> Assessment {
     match sides(run, ended) {
-        Some(sides) if !sides.agree() => Assessment::Wrong,
+        Some(sides) if !sides.agree() => {
+            Assessment::Wrong(difference(&sides, true).unwrap_or_default())
+        }
         _ => Assessment::Right,
     }
 }
 
-/// What is wrong with the output: in a line, or with what is around it.
-pub(super) fn flaw(run: &Run, ended: &RunEnded, with_context: bool) -> Option<String> {
-    let (most, short) = MOST_SAID;
-    match &ended.check {
-        Some(check) if with_context => Some(format!("checker: {}", words(check, most))),
-        Some(check) => Some(format!("checker: {}", first_line(&words(check, short)))),
-        None => difference(&sides(run, ended)?, with_context),
+/// What is wrong, in a line.
+pub(super) fn in_short(flaw: &str) -> String {
+    let line = flaw.lines().next().unwrap_or_default();
+    match line.get(..line.floor_char_boundary(MOST_OF_A_LINE)) {
+        Some(start) if start.len() < line.len() => format!("{start}…"),
+        _ => line.to_owned(),
     }
 }
 
@@ -58,18 +62,20 @@ fn sides<'a>(run: &'a Run, ended: &'a RunEnded) -> Option<Sides<'a>> {
 }
 
 /// A checker says what it thinks by its exit code. Anything else is no opinion.
-fn opinion(check: &RunEnded) -> Assessment {
+pub(crate) fn opinion(check: &RunEnded) -> Assessment {
     let verdict = verdict(&check.evidence, check.over_limit());
     match (verdict.status, verdict.exit_code) {
         (Status::Succeeded, _) => Assessment::Right,
-        (Status::Failed, Some(1)) => Assessment::Wrong,
+        (Status::Failed, Some(1)) => {
+            Assessment::Wrong(format!("checker: {}", words(check, MOST_SAID)))
+        }
         (Status::Cancelled, _) => Assessment::Cancelled,
         _ => Assessment::Fault(ErrorInfo {
             code: "checker_failed".to_owned(),
             message: format!(
                 "the checker {}: {}",
                 end(&verdict),
-                words(check, MOST_SAID.1)
+                words(check, SHORT)
             ),
             hint: "mend the checker: it exits with 0 to accept and with 1 to refuse, within its limits"
                 .to_owned(),
@@ -132,8 +138,4 @@ fn words(ended: &RunEnded, most: usize) -> String {
     let end = text.floor_char_boundary(most);
     text.truncate(end);
     text + cut
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }

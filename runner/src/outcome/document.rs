@@ -96,8 +96,8 @@ fn ran(plan: &Plan, verdict: &Verdict, ended: &RunEnded) -> Ran {
         limit: verdict.limit,
         stdout,
         stderr,
-        stdout_truncated: ended.stdout.truncated,
-        stderr_truncated: ended.stderr.truncated,
+        stdout_truncated: ended.stdout.truncated || ended.stdout.cut,
+        stderr_truncated: ended.stderr.truncated || ended.stderr.cut,
         encoding,
         denied: denied(plan, &ended.evidence),
         usage: Some(usage(&ended.evidence)),
@@ -190,7 +190,7 @@ pub(super) fn test(plan: &Plan, run: &Run, ended: &RunEnded, verdict: &Verdict) 
 /// A stream that was cut at its limit may end within a character: that half is left out.
 fn output(ended: &RunEnded) -> (String, String, Encoding) {
     let whole = |stream: &Captured| {
-        if stream.truncated {
+        if stream.truncated || stream.cut {
             without_cut_character(&stream.bytes).to_vec()
         } else {
             stream.bytes.clone()
