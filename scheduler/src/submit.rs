@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use glovebox_broker::BrokerError;
 use glovebox_schemas::job::{Job, JobId, Rejection};
 use glovebox_schemas::names::{DEFAULT_TENANT, JOBS_EXCHANGE, lane_and_tenant, route};
+use tokio::time::sleep;
 
 use crate::client::Client;
 use crate::error::{ClientError, SubmitError};
@@ -122,30 +123,57 @@ impl Client {
         messages: &mut [Message<'a>],
         unserved: BTreeMap<&'a str, &'a JobId>,
     ) -> Result<(), Arc<BrokerError>> {
-        let opened: BTreeSet<&str> = unserved.keys().copied().collect();
+        let mut opened: BTreeSet<&str> = unserved.keys().copied().collect();
         self.open(messages, unserved).await?;
         if !messages.is_empty() {
             self.publisher.publish(messages).await?;
         }
-        let came_back = messages.iter().filter(|one| {
-            one.verdict == Some(Verdict::Unroutable) && !opened.contains(one.routing_key)
-        });
-        let absent: BTreeMap<_, _> = came_back
+        let absent: BTreeMap<&str, &JobId> = messages
+            .iter()
+            .filter(|one| matches!(one.verdict, Some(Verdict::Unroutable | Verdict::Refused)))
             .filter(|one| tenant_of(one.routing_key) != DEFAULT_TENANT)
+            .filter(|one| !opened.contains(one.routing_key))
             .map(|one| (one.routing_key, one.id))
             .collect();
-        if absent.is_empty() {
-            return Ok(());
-        }
-        for message in messages.iter_mut() {
-            if absent.contains_key(message.routing_key) {
-                // It came back: it is nowhere.
-                message.may_have_arrived = false;
-                message.verdict = None;
+        if !absent.is_empty() {
+            opened.extend(absent.keys());
+            for message in messages.iter_mut() {
+                if absent.contains_key(message.routing_key)
+                    && message.verdict == Some(Verdict::Unroutable)
+                {
+                    // It came back: it is nowhere.
+                    message.may_have_arrived = false;
+                    message.verdict = None;
+                }
             }
+            self.open(messages, absent).await?;
+            self.publisher.publish(messages).await?;
         }
-        self.open(messages, absent).await?;
-        self.publisher.publish(messages).await
+        self.send_again(messages, &opened).await
+    }
+
+    /// A quorum queue that somebody is making at this moment exists, and refuses everything until it has a leader.
+    async fn send_again(
+        &self,
+        messages: &mut [Message<'_>],
+        opened: &BTreeSet<&str>,
+    ) -> Result<(), Arc<BrokerError>> {
+        for pause_ms in [20, 50, 100, 200, 400, 800] {
+            let mut is_any = false;
+            for message in messages.iter_mut() {
+                if message.verdict == Some(Verdict::Refused) && opened.contains(message.routing_key)
+                {
+                    message.verdict = None;
+                    is_any = true;
+                }
+            }
+            if !is_any {
+                break;
+            }
+            sleep(Duration::from_millis(pause_ms)).await;
+            self.publisher.publish(messages).await?;
+        }
+        Ok(())
     }
 
     /// Makes the queues of these routes, each for the sake of a job. What is for one of a lane that nobody has ever

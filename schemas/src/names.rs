@@ -117,8 +117,9 @@ pub fn queue(route: &str) -> String {
     format!("{JOBS_EXCHANGE}.{route}")
 }
 
-/// How long runners consume from the queue of a tenant after its last job was sent or started, in milliseconds.
-pub const TENANT_SERVED_MS: u64 = 86_400_000;
+/// How long runners consume from the queue of a tenant after its last job was sent or asked for its turn, in
+/// milliseconds: thirty days. A fleet that stood still for so long finds older jobs only when their tenant sends another.
+pub const TENANT_SERVED_MS: u64 = 30 * 86_400_000;
 
 /// The Redis sorted set of the routes of tenants, by when a job was last sent or started there, in milliseconds since
 /// 1970: what runners consume besides the lanes' own queues.

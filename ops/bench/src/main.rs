@@ -8,6 +8,7 @@ mod besides;
 mod cancel;
 mod command;
 mod cpu;
+mod fair;
 mod gate;
 mod goals;
 mod host;
@@ -74,6 +75,8 @@ enum Part {
     Agent { way: String },
     /// Answers messages
     Echo,
+    /// What `ops/bench/fair` measures
+    Fair { out: PathBuf },
     /// Jobs without end, for a profiler: says when they begin, and how many there were a second
     Burst {
         way: String,
@@ -93,6 +96,10 @@ fn main() -> ExitCode {
             part: Some(Part::Echo),
             ..
         } => block_on(round_trip::echo()).map(|()| ExitCode::SUCCESS),
+        Args {
+            part: Some(Part::Fair { out }),
+            ..
+        } => block_on(fair::measure(&out)).map(|()| ExitCode::SUCCESS),
         Args {
             part:
                 Some(Part::Burst {

@@ -44,6 +44,8 @@ local wait = not_before - now_ms()
 -- What may have killed its runner runs beside no other of its kind, which would be blamed for it.
 if wait <= 0 and failures_in(history) > 0 and ARGV[10] ~= '1' then wait = 300 end
 if wait > 0 then return { 'later', string.format('%.0f', wait) } end
+-- Whoever waits for its turn is not idle.
+if ARGV[13] ~= '' then redis.call('ZADD', KEYS[8], now_ms(), ARGV[13]) end
 local most = redis.call('HGET', KEYS[4], 'max_running') or redis.call('HGET', KEYS[5], 'max_running')
 most = tonumber(most or 0) or 0
 if most > 0 and ARGV[12] ~= '1' and redis.call('HEXISTS', KEYS[6], ARGV[11]) == 0
@@ -52,7 +54,6 @@ if most > 0 and ARGV[12] ~= '1' and redis.call('HEXISTS', KEYS[6], ARGV[11]) == 
 end
 redis.call('HSET', KEYS[6], ARGV[11], ARGV[2] .. ' ' .. ARGV[1])
 redis.call('ZREM', KEYS[7], ARGV[11])
-if ARGV[13] ~= '' then redis.call('ZADD', KEYS[8], now_ms(), ARGV[13]) end
 redis.call('HSET', KEYS[3], 'state', 'running', 'attempt', #history + 1, 'runner', ARGV[1], 'instance', ARGV[2],
   'since', ARGV[3], 'started_at', ARGV[4])
 redis.call('HDEL', KEYS[3], 'not_before')

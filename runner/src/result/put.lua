@@ -20,8 +20,11 @@ redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('HSET', KEYS[2], 'state', 'done', 'attempt', ARGV[3], 'runner', ARGV[4], 'instance', ARGV[5])
 redis.call('HDEL', KEYS[2], 'history', 'not_before', 'started_at', 'metadata')
 redis.call('EXPIRE', KEYS[2], ARGV[8])
-redis.call('SADD', KEYS[6], ARGV[11])
 for at = 12, #ARGV, 2 do redis.call('HINCRBY', KEYS[5], ARGV[at], ARGV[at + 1]) end
-redis.call('EXPIRE', KEYS[5], ARGV[10])
+-- The first of the day.
+if redis.call('HGET', KEYS[5], 'jobs') == '1' then
+  redis.call('EXPIRE', KEYS[5], ARGV[10])
+  redis.call('SADD', KEYS[6], ARGV[11])
+end
 redis.call('PUBLISH', KEYS[3], ARGV[6])
 return 'stored'
