@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use glovebox_scheduler::{Client, ClientError, Event, Phase, SubmitError};
@@ -45,7 +45,7 @@ impl Backend for Queue {
 
     fn submit_all(&self, jobs: Vec<Job>) -> BoxFuture<'_, Vec<Result<(), Problem>>> {
         async move {
-            let submitted = join_all(jobs.iter().map(|job| self.0.submit(job))).await;
+            let submitted = self.0.submit_all(&jobs).await;
             let told = submitted.into_iter().map(|one| one.map(drop));
             told.map(|one| one.map_err(refused)).collect()
         }
