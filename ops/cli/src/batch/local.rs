@@ -12,8 +12,8 @@ use glovebox_schemas::result::JobResult;
 
 use super::{Input, Report};
 use crate::args::BatchArgs;
-use crate::isolation;
 use crate::report::{HOST, NOT_SUCCEEDED, fail};
+use crate::{isolation, warm};
 
 /// Stopped by a signal.
 const STOPPED: u8 = 130;
@@ -29,8 +29,9 @@ pub(super) fn run(
         .slots
         .unwrap_or_else(|| u16::try_from(processors()).unwrap_or(1));
     let catalog = isolation::catalog()?;
-    let (languages, config) =
+    let (languages, mut config) =
         isolation::warden(catalog, &Wanted::Everything, slots, &args.isolation)?;
+    config.warm = warm::config(None);
     let code = supervise(&config, move |link| {
         let lines = match read_ahead(lines) {
             Ok(lines) => lines,
