@@ -4,6 +4,7 @@ It must never hold more of a long list than a window, nor hand results back in a
 """
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
@@ -110,11 +111,15 @@ class AsyncGlovebox:
                 return await self._run(job)
             except GloveboxError as error:
                 now = time.monotonic()
-                if away_since is None or now - began > PATIENCE:
+                if isinstance(error, Busy):
+                    away_since = None
+                elif away_since is None or now - began > PATIENCE:
                     delay, away_since = 0.1, now
-                if not error.is_temporary or (now - away_since > PATIENCE and not isinstance(error, Busy)):
+                if not error.is_temporary or (away_since is not None and now - away_since > PATIENCE):
                     raise
-                await asyncio.sleep(error.retry_after or delay)
+                # All jobs that wait for one tenant's rate are told the same time, and one of them is then taken.
+                apart = random.uniform(0, min(delay, 1))  # noqa: S311
+                await asyncio.sleep(delay if error.retry_after is None else error.retry_after + apart)
                 delay = min(2 * delay, LONGEST_DELAY)
 
     async def close(self) -> None:

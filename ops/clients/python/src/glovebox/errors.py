@@ -1,7 +1,7 @@
 """What can go wrong for a client, told apart by who can mend it.
 
-No message may hold a password, a key, or anything of a job but its id and its lane. What became of a program is no
-error but a result: see `JobResult.status`.
+No message may hold a password, a key, or anything of a job but its id, its lane and its tenant. What became of a
+program is no error but a result: see `JobResult.status`.
 """
 
 __all__ = [

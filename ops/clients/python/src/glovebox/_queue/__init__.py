@@ -1,7 +1,7 @@
 """Glovebox without a gateway: jobs over RabbitMQ, results from Redis, as the client in Rust does it.
 
-It must never say that a job was taken before RabbitMQ has said so, and it never makes the queue of a lane: a lane that
-no runner has ever served is an error, not a place where jobs disappear.
+It must never say that a job was taken before RabbitMQ has said so, and it never makes the queue of a lane, only those
+of tenants in one: a lane that no runner has ever served is an error, not a place where jobs disappear.
 """
 
 import time
@@ -30,14 +30,15 @@ class Queue:
         A second copy of an id is sent as long as the job has no result: nobody can tell whether the first has arrived.
         """
         sent_ms = time.time_ns() // 1_000_000
-        known = await mark_queued(self._store, job, sent_ms)
-        if known is Known.DONE:
+        marked = await mark_queued(self._store, job, sent_ms)
+        if marked.known is Known.DONE:
             return
+        message = Message.of_job(job, sent_ms, is_first=marked.known is Known.NEW)
         try:
-            await self._publisher.publish(Message.of_job(job, sent_ms, is_first=known is Known.NEW))
+            await self._publisher.publish(message, is_served=marked.is_served)
         except NotSent as refusal:
             # What may be in the queue stays marked as being there.
-            await unmark_queued(self._store, job.id, sent_ms)
+            await unmark_queued(self._store, job, sent_ms)
             raise refusal.error from refusal.__cause__
 
     async def wait(self, job_id: str, timeout: float | None) -> JobResult | None:

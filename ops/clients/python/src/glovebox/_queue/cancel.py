@@ -12,12 +12,14 @@ from datetime import datetime, timezone
 from pydantic import TypeAdapter
 
 from .._schema.names import (
+    QUEUED,
     RESULT_TTL_SECONDS,
     STATE_TTL_SECONDS,
     cancel_key,
     done_channel,
     result_key,
     state_key,
+    tenant_key,
 )
 from .._schema.result import Attempt, Times
 from ..errors import GloveboxError
@@ -34,8 +36,16 @@ async def cancel(store: Store, publisher: Publisher, job_id: str) -> None:
     record = await store.fields(state_key(job_id), f"reading the state of job {job_id}")
     result = _result_of_cancelled(job_id, record).model_dump_json()
     keys = [result_key(job_id), cancel_key(job_id), state_key(job_id), done_channel(job_id)]
-    arguments: list[str | int] = [result, RESULT_TTL_SECONDS, STATE_TTL_SECONDS, "cancelled"]
-    was = await store.run("cancel", keys, arguments, f"marking the end of job {job_id}")
+    arguments: list[str | int] = [
+        result,
+        RESULT_TTL_SECONDS,
+        STATE_TTL_SECONDS,
+        "cancelled",
+        tenant_key(""),
+        QUEUED,
+        job_id,
+    ]
+    [was] = await store.run("cancel", keys, arguments, f"marking the end of job {job_id}")
     if was in ("queued", "done"):
         return
     body = json.dumps({"version": 1, "id": job_id}).encode()

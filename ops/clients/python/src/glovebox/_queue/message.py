@@ -13,11 +13,17 @@ from aiormq import spec
 from .._schema.names import (
     CONTENT_TYPE,
     CONTROL_EXCHANGE,
+    DEFAULT_TENANT,
     ENQUEUED_AT_HEADER,
     FIRST_COPY_HEADER,
     JOBS_EXCHANGE,
 )
 from ..models import Job
+
+
+def route(lane: str, tenant: str) -> str:
+    """The routing key of a job: its lane, and its tenant if it names one."""
+    return lane if tenant == DEFAULT_TENANT else f"{lane}.{tenant}"
 
 
 @dataclass
@@ -39,13 +45,24 @@ class Message:
 
     @classmethod
     def of_job(cls, job: Job, sent_ms: int, *, is_first: bool) -> "Message":
-        """To the queue of the job's lane."""
-        return cls(job.id, job.to_wire(), JOBS_EXCHANGE, job.lane, sent_ms, is_first, is_mandatory=True)
+        """To the queue of the job's lane, or of its tenant there."""
+        key = route(job.lane, job.tenant)
+        return cls(job.id, job.to_wire(), JOBS_EXCHANGE, key, sent_ms, is_first, is_mandatory=True)
 
     @classmethod
     def to_runners(cls, job_id: str, body: bytes, sent_ms: int) -> "Message":
         """To every runner. With no runner there, nobody runs the job either."""
         return cls(job_id, body, CONTROL_EXCHANGE, "", sent_ms, is_first=False, is_mandatory=False)
+
+    @property
+    def lane(self) -> str:
+        """Of a job. No lane has a dot in its name."""
+        return self.routing_key.partition(".")[0]
+
+    @property
+    def tenant(self) -> str:
+        """Of a job."""
+        return self.routing_key.partition(".")[2] or DEFAULT_TENANT
 
     def properties(self) -> "spec.Basic.Properties":
         """As they are for the next try."""

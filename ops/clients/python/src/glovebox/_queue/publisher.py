@@ -7,15 +7,23 @@ what comes back can be no other's.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+import json
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+from aiormq.exceptions import (
+    AMQPError,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    DeliveryError,
+    PublishError,
+)
 
 from .. import _tls
-from .._schema.names import CONTROL_EXCHANGE, DEAD, JOBS_EXCHANGE
+from .._schema.names import CONTROL_EXCHANGE, DEAD, DEFAULT_TENANT, JOBS_EXCHANGE, LANE_QUEUE, queue
 from .._tasks import within
 from ..errors import Busy, GloveboxError, NoSuchLane, Unavailable
 from .dial import without_password
@@ -55,31 +63,74 @@ class Publisher:
         self._connecting = asyncio.Lock()
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
 
-    async def publish(self, message: Message) -> None:
-        """Publishes one message and waits for the confirm.
+    async def publish(self, message: Message, *, is_served: bool = True) -> None:
+        """Publishes one message and waits for the confirm. The queue of a tenant is made first where no runner may
+        know of it, and where it turns out not to be there.
 
         Raises `NotSent` where the message has not arrived, and a `GloveboxError` where nobody knows.
         """
         async with self._in_flight:
             try:
-                await self._publish(message)
+                await self._deliver(message, is_served)
             except GloveboxError as error:
                 if isinstance(error, NoSuchLane | Busy) or not message.may_have_arrived:
                     raise NotSent(error) from error.__cause__
                 raise
 
+    async def _deliver(self, message: Message, is_served: bool) -> None:
+        if is_served:
+            try:
+                return await self._publish(message)
+            except NoSuchLane:
+                # It came back: it is nowhere.
+                message.may_have_arrived = False
+                if message.tenant == DEFAULT_TENANT:
+                    raise
+        await self._open(message)
+        return await self._publish(message)
+
     async def _publish(self, message: Message) -> None:
-        """A connection that broke is made again once: what is published here may arrive twice."""
+        """What is published here may arrive twice."""
+        await self._persist(lambda connection: self._send(connection, message))
+
+    async def _open(self, message: Message) -> None:
+        """Makes the queue of a job's tenant and tells the runners. One that does not hear it looks now and then."""
+        await self._persist(lambda connection: self._declare(connection, message))
+        body = json.dumps({"version": 1, "lane": message.lane, "tenant": message.tenant}).encode()
+        await self._publish(Message.to_runners(message.job_id, body, time.time_ns() // 1_000_000))
+
+    async def _persist(self, work: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+        """A connection that broke is made again once."""
         for is_last in (False, True):
             connection = await self._connect()
             try:
-                return await self._send(connection, message)
+                return await work(connection)
             except BROKEN as error:
                 await self._drop(connection)
                 if is_last:
                     why = f"RabbitMQ at {self.url} was lost while publishing: {error!r}"
                     raise Unavailable(why, "sending the same id again is safe, it runs once") from error
         return None
+
+    async def _declare(self, connection: AbstractConnection, message: Message) -> None:
+        """Makes the queue, unless there is no such lane: its own queue is a runner's to make."""
+        channel = await _within(CONNECT_WITHIN, self._channel(connection))
+
+        async def declare() -> None:
+            await channel.queue_declare(queue(message.lane), passive=True)
+            name = queue(message.routing_key)
+            await channel.queue_declare(name, durable=True, arguments={**LANE_QUEUE})
+            await channel.queue_bind(name, JOBS_EXCHANGE, routing_key=message.routing_key)
+
+        declaring = asyncio.ensure_future(declare())
+        try:
+            await self._answer(declaring, connection, message)
+        except ChannelNotFoundEntity:
+            # The broker has closed the channel.
+            raise _no_such_lane(message) from None
+        finally:
+            declaring.cancel()
+        self._idle.append(channel)
 
     async def _send(self, connection: AbstractConnection, message: Message) -> None:
         channel = await _within(CONNECT_WITHIN, self._channel(connection))
@@ -95,7 +146,7 @@ class Publisher:
             )
         )
         try:
-            await self._confirm(publishing, connection, message)
+            await self._answer(publishing, connection, message)
         except DeliveryError as refusal:
             self._idle.append(channel)
             raise _refused(refusal, message) from None
@@ -103,21 +154,19 @@ class Publisher:
             publishing.cancel()
         self._idle.append(channel)
 
-    async def _confirm(
-        self, publishing: "asyncio.Future[Any]", connection: AbstractConnection, message: Message
-    ) -> None:
-        """Returns with the confirm, or raises what came instead."""
-        done, _ = await asyncio.wait({publishing}, timeout=BLOCKED_FOR)
+    async def _answer(self, asking: "asyncio.Future[Any]", connection: AbstractConnection, message: Message) -> None:
+        """Returns with the confirm, or the answer, or raises what came instead."""
+        done, _ = await asyncio.wait({asking}, timeout=BLOCKED_FOR)
         is_blocked = not done and await _is_blocked(connection)
         if not done and not is_blocked:
-            done, _ = await asyncio.wait({publishing}, timeout=CONFIRM_WITHIN - BLOCKED_FOR)
+            done, _ = await asyncio.wait({asking}, timeout=CONFIRM_WITHIN - BLOCKED_FOR)
         if not done:
             # It would be sent when the alarm is over, long after it was given up.
             await self._drop(connection)
             raise _blocked(message) if is_blocked else _unconfirmed(message)
-        if publishing.cancelled():
+        if asking.cancelled():
             raise ConnectionError("the connection was closed")
-        publishing.result()
+        asking.result()
 
     async def _connect(self) -> AbstractConnection:
         """The connection in use, or a new one with the exchanges declared."""
@@ -165,12 +214,16 @@ class Publisher:
 
 
 def _refused(refusal: DeliveryError, message: Message) -> GloveboxError:
-    lane, job = message.routing_key, message.job_id
     if isinstance(refusal, PublishError):
-        why = f"no runner has ever served the lane {lane!r}, so job {job} has nowhere to go"
-        return NoSuchLane(why, f"start a runner for it (`glovebox runner --lane {lane}`), or check the lane's name")
-    why = f"the queue of the lane {lane!r} does not take job {job}"
+        return _no_such_lane(message)
+    why = f"the queue of the lane {message.lane!r} does not take job {message.job_id}"
     return Busy(why, "wait until the runners have caught up and send it again, or add runners")
+
+
+def _no_such_lane(message: Message) -> GloveboxError:
+    lane = message.lane
+    why = f"no runner has ever served the lane {lane!r}, so job {message.job_id} has nowhere to go"
+    return NoSuchLane(why, f"start a runner for it (`glovebox runner --lane {lane}`), or check the lane's name")
 
 
 def _blocked(message: Message) -> GloveboxError:

@@ -37,11 +37,11 @@ class Store:
         scripts = {name: (folder / f"{name}.lua").read_text() for name in ("mark", "unmark", "cancel")}
         self._scripts = {name: self._redis.register_script(script) for name, script in scripts.items()}
 
-    async def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int], doing: str) -> str:
-        """Runs a script: what it does, it does in one step."""
+    async def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int], doing: str) -> list[str]:
+        """Runs a script, and returns the words of its answer. What it does, it does in one step."""
         async with self._telling(doing):
             answer = await self._scripts[script](keys=keys, args=arguments)
-        return _text(answer)
+        return [_text(word) for word in (answer if isinstance(answer, list) else [answer])]
 
     async def fields(self, key: str, doing: str) -> dict[str, str]:
         """All of a hash."""

@@ -3,13 +3,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime as AwareDatetime
 from typing import Any, TypedDict
 
-from .job import File, Limits, Network, Proxy, Test
+from .job import Checker, File, Limits, Network, Proxy, Test
 
 
 class JobFields(TypedDict, total=False):
     """The fields of a job, see `Job`."""
 
     args: Sequence[str]
+    checker: Checker | Mapping[str, Any] | None
     entrypoint: str | None
     env: Mapping[str, str]
     expires_at: AwareDatetime | None
@@ -21,9 +22,11 @@ class JobFields(TypedDict, total=False):
     metadata: Mapping[str, str]
     network: Network
     outputs: Sequence[str]
+    parallel: int | None
     profile: str | None
     proxy: Proxy | Mapping[str, Any] | None
     stdin: str
+    stop_on_failure: bool
     stream: bool
     tenant: str
     tests: Sequence[Test | Mapping[str, Any]]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
-Compare = TypeAliasType("Compare", Literal['exact', 'trimmed', 'tokens'])
+Compare = TypeAliasType("Compare", Literal['exact', 'trimmed', 'tokens', 'floats', 'unordered_lines', 'checker'])
 """
 How a test's output is compared with what was expected.
 """
@@ -111,6 +111,58 @@ class Proxy(BaseModel):
     """
 
 
+class Tolerance(BaseModel):
+    """
+    How far a number may be from the one expected: near enough is what is within either. Without this, both are 1e-6;
+    one that is left out beside the other is 0.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    absolute: Annotated[float, Field(ge=0.0)] = 0.0
+    """
+    The largest difference.
+    """
+    relative: Annotated[float, Field(ge=0.0)] = 0.0
+    """
+    The largest difference as a part of the number expected.
+    """
+
+
+class Checker(BaseModel):
+    """
+    A program that judges what the job's program has written. It is run for each test that is compared by it, in a cell
+    of its own, with three arguments: the paths of files with the test's input, the program's output, and the output
+    expected. It exits with 0 to accept, with 1 to say that the output is wrong, and writes why to standard error or
+    output. Whatever else becomes of it is its own fault: then the test is `rejected`, and the program not judged.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    code: str
+    """
+    The checker, as the one file that the profile names.
+    """
+    files: Annotated[list[File], Field(max_length=1000, validate_default=True)] = []
+    """
+    Files beside it.
+    """
+    language: Annotated[str, Field(pattern='^[A-Za-z0-9+#._-]{1,64}$')]
+    """
+    A profile's name or alias.
+    """
+    limits: Limits | None = None
+    """
+    Lower limits than the profile's.
+    """
+    profile: Annotated[str | None, Field(pattern='^[A-Za-z0-9+#._-]{1,64}:[a-z0-9][a-z0-9._-]{0,63}$')] = None
+    """
+    A package environment of this language, as `python:NAME`.
+    """
+
+
 class Test(BaseModel):
     """
     One run of the program with its own input.
@@ -129,7 +181,7 @@ class Test(BaseModel):
     """
     expected_stdout: str | None = None
     """
-    What it has to write to standard output; without it only the exit code counts.
+    What it has to write to standard output; without it only the exit code counts, or what the checker says.
     """
     name: Annotated[str, Field(max_length=200, min_length=1, pattern='^[^\\x00-\\x1f\\x7f-\\x9f]+$')]
     """
@@ -138,6 +190,10 @@ class Test(BaseModel):
     stdin: str = ''
     """
     What the program reads.
+    """
+    tolerance: Tolerance | None = None
+    """
+    How far off numbers may be, for `floats`.
     """
 
 
@@ -152,6 +208,10 @@ class JobDocument(BaseModel):
     args: Annotated[list[str], Field(max_length=1000)] = []
     """
     The program's arguments. A job with `tests` has none: each test has its own.
+    """
+    checker: Checker | None = None
+    """
+    A program that judges the output of the tests that are compared by it.
     """
     code: str | None = None
     """
@@ -201,6 +261,11 @@ class JobDocument(BaseModel):
     """
     Globs of files in the working folder to hand back.
     """
+    parallel: Annotated[int | None, Field(ge=1)] = None
+    """
+    How many tests may run at the same time. Without it, as many as the runner has slots that nobody needs; of a
+    job with `stream`, one after the other in any case.
+    """
     profile: Annotated[str | None, Field(pattern='^[A-Za-z0-9+#._-]{1,64}:[a-z0-9][a-z0-9._-]{0,63}$')] = None
     """
     A package environment that the operator has built for this language, as `python:NAME`.
@@ -212,6 +277,10 @@ class JobDocument(BaseModel):
     stdin: str = ''
     """
     What the program reads. A job with `tests` has none: each test has its own.
+    """
+    stop_on_failure: bool = False
+    """
+    Leave out the tests after the first that does not succeed; the result has those up to it.
     """
     stream: bool = False
     """

@@ -268,11 +268,16 @@ class TestResult(BaseModel):
     """
     diff: str | None = None
     """
-    Where the output differs from what was expected, if it does.
+    Where the output differs from what was expected, or what the checker says of it. Of the first test that has one
+    it is more than a line. At most 8 KiB, without control characters but the ends of lines.
     """
     encoding: Encoding = 'utf-8'
     """
     How `stdout` and `stderr` are written.
+    """
+    error: ErrorInfo | None = None
+    """
+    Why the test is `rejected`: what is wrong with the checker, and how to mend it.
     """
     exit_code: int | None = None
     """
@@ -408,7 +413,7 @@ class ResultDocument(BaseModel):
     """
     tests: Annotated[list[TestResult], Field(validate_default=True)] = []
     """
-    What became of each test, in the job's order.
+    What became of each test, in the job's order: with `stop_on_failure`, up to the first that did not succeed.
     """
     times: Times
     """
@@ -416,7 +421,8 @@ class ResultDocument(BaseModel):
     """
     usage: Usage | None = None
     """
-    What it used, if it ran.
+    What it used, if it ran. Times add up over its tests, also of those that ran side by side; peaks are the highest
+    of any one.
     """
     version: Annotated[int, Field(ge=0)] = 1
     """
