@@ -42,10 +42,10 @@ def tenant(store: "redis.Redis") -> Iterator[str]:
     tenant = f"Of.{uuid.uuid4().hex}"
     yield tenant
     for pattern in (f"{tenant_key(tenant)}*", f"glovebox:usage:{tenant}:*"):
-        for key in store.scan_iter(pattern):
+        for key in store.scan_iter(pattern, count=10_000):
             store.delete(key)
     store.srem(TENANTS_KEY, tenant)
-    for listed, _ in store.zscan_iter(ROUTES_KEY, f"*.{tenant}"):
+    for listed, _ in store.zscan_iter(ROUTES_KEY, f"*.{tenant}", count=10_000):
         store.zrem(ROUTES_KEY, listed)
 
 
@@ -101,7 +101,9 @@ def test_a_tenants_jobs_run_and_so_do_those_after_its_queue_was_lost(fleet: Flee
     assert box.run("print(2)", language="python", tenant=tenant).stdout == "2\n"
 
 
-def test_a_tenants_queue_is_made_and_announced_when_it_is_needed(servers: Fleet, tenant: str) -> None:
+def test_a_tenants_queue_is_made_and_announced_when_it_is_needed(
+    servers: Fleet, store: "redis.Redis", tenant: str
+) -> None:
     async def main() -> None:
         async with idle_lane(servers) as lane, AsyncGlovebox(servers.amqp_url, redis_url=servers.redis_url) as box:
             announcement = {"version": 1, "lane": lane.name, "tenant": tenant}
@@ -116,6 +118,11 @@ def test_a_tenants_queue_is_made_and_announced_when_it_is_needed(servers: Fleet,
             third = await box.submit("", language="python", lane=lane.name, tenant=tenant)
             assert await lane.heard() == [announcement]
             assert await lane.taken(tenant) == third
+            # It is there, and was idle for so long that no runner looks at it any more.
+            store.zrem(ROUTES_KEY, route(lane.name, tenant))
+            fourth = await box.submit("", language="python", lane=lane.name, tenant=tenant)
+            assert await lane.heard() == [announcement]
+            assert await lane.taken(tenant) == fourth
             # The default tenant's jobs are in the lane's own queue.
             own = await box.submit("", language="python", lane=lane.name)
             assert await lane.heard() == []
