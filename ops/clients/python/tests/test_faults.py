@@ -184,6 +184,10 @@ def test_a_broker_with_an_alarm_and_one_that_restarts(monkeypatch: pytest.Monkey
                 with pytest.raises(Unavailable, match="alarm of memory or disk"):
                     box.submit(job)
                 assert time.monotonic() - began < 10
+                # Nor is the queue of a tenant announced, on a connection that is held up or on a new one.
+                for _ in range(2):
+                    with pytest.raises(Unavailable, match="alarm of memory or disk"):
+                        box.submit("", language="python", tenant="new")
                 erl(server.folder, "vm_memory_monitor:set_vm_memory_high_watermark(0.4).")
                 assert box.run(job).passed
                 server.obey("freeze")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,12 +14,14 @@ from services import Runner
 
 from glovebox import (
     AsyncGlovebox,
+    Checker,
     Glovebox,
     GloveboxError,
     InvalidJob,
     Job,
     NoSuchLane,
     NotDone,
+    Tolerance,
     Unavailable,
 )
 from glovebox._queue.dial import without_password
@@ -55,6 +58,17 @@ def test_tests_are_judged_one_by_one(box: Glovebox) -> None:
     ]
     result = box.run("print(int(input()) * 2)", language="python", tests=tests)
     assert [test.status for test in result.tests] == ["succeeded", "failed"]
+
+
+def test_outputs_may_be_judged_by_a_checker_or_within_a_tolerance(box: Glovebox) -> None:
+    tests: list[Mapping[str, Any]] = [
+        {"name": "near", "expected_stdout": "3.1", "compare": "floats", "tolerance": Tolerance(absolute=0.1)},
+        {"name": "far", "expected_stdout": "3.1", "compare": "floats"},
+        {"name": "checked", "compare": "checker"},
+    ]
+    checker = Checker(language="python", code="import sys; sys.exit('3.14' not in open(sys.argv[2]).read())")
+    result = box.run("print(3.14)", language="python", tests=tests, checker=checker)
+    assert [test.status for test in result.tests] == ["succeeded", "failed", "succeeded"]
 
 
 def test_whoever_waits_late_gets_the_result_as_well(box: Glovebox) -> None:

@@ -82,8 +82,10 @@ async def idle_lane(fleet: Fleet) -> AsyncIterator[Lane]:
     lane = Lane(channel, heard)
     await channel.queue_declare(queue(lane.name), durable=True, arguments={**LANE_QUEUE})
     await channel.queue_bind(queue(lane.name), JOBS_EXCHANGE, routing_key=lane.name)
-    yield lane
-    await connection.close()
+    try:
+        yield lane
+    finally:
+        await connection.close()
 
 
 def test_a_tenants_jobs_run_and_so_do_those_after_its_queue_was_lost(fleet: Fleet, box: Glovebox, tenant: str) -> None:
@@ -93,7 +95,6 @@ def test_a_tenants_jobs_run_and_so_do_those_after_its_queue_was_lost(fleet: Flee
         await channel.queue_delete(queue(route("default", tenant)))
         await connection.close()
 
-    assert box.run("print(1)", language="python", tenant=tenant).stdout == "1\n"
     # The runner has declared the queue as well: with other settings its session would have ended.
     results = box.map([f"print({n})" for n in range(10)], language="python", tenant=tenant)
     assert [result.stdout for result in results] == [f"{n}\n" for n in range(10)]
