@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import redis
 from services import Gateway, Runner, Server
-from test_http import needs_gateway
 
 from glovebox import Glovebox, GloveboxError, Unavailable
 
@@ -85,7 +84,6 @@ def test_both_servers_by_tls(stack: ExitStack, certificates: Path, monkeypatch: 
         assert box.run("", language="python").passed
 
 
-@needs_gateway
 def test_a_gateway_by_tls(stack: ExitStack, certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = "--embedded", "--tls-cert", certificates / "server.pem", "--tls-key", certificates / "server.key"
     gateway = stack.enter_context(Gateway("", "", *map(str, arguments)))

@@ -1,6 +1,5 @@
 """The way by a gateway: a real one, and strangers that answer what no gateway would."""
 
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from conftest import Fleet
-from services import Gateway, binary
+from services import Gateway
 
 from glovebox import (
     Busy,
@@ -26,9 +25,6 @@ from glovebox import (
     client,
 )
 
-has_gateway = subprocess.run([binary(), "gateway", "--help"], capture_output=True).returncode == 0
-needs_gateway = pytest.mark.skipif(not has_gateway, reason="this glovebox has no gateway")
-
 
 @pytest.fixture(scope="module")
 def gateway(fleet: Fleet) -> Iterator[Gateway]:
@@ -42,7 +38,6 @@ def web(gateway: Gateway) -> Iterator[Glovebox]:
         yield box
 
 
-@needs_gateway
 def test_the_same_becomes_of_a_program_by_either_way(web: Glovebox, box: Glovebox) -> None:
     fields = {"code": "import sys; print(input()); sys.exit(3)", "language": "python", "stdin": "1\n"}
     ways = [way.run(fields, metadata={"a": "b"}) for way in (web, box)]
@@ -50,20 +45,17 @@ def test_the_same_becomes_of_a_program_by_either_way(web: Glovebox, box: Glovebo
     assert first == second
 
 
-@needs_gateway
 def test_submitted_by_one_way_it_is_waited_for_by_the_other(web: Glovebox, box: Glovebox) -> None:
     job_id = web.submit("print(1)", language="python")
     assert box.wait(job_id) == web.wait(job_id, timeout=10) == web.result(job_id)
 
 
-@needs_gateway
 def test_many_programs_by_http(web: Glovebox) -> None:
     programs = [f"print({n})" for n in range(50)]
     outputs = [result.stdout for result in web.map(programs, language="python", concurrency=16)]
     assert outputs == [f"{n}\n" for n in range(50)]
 
 
-@needs_gateway
 def test_what_the_gateway_finds_wrong_is_told(web: Glovebox, gateway: Gateway) -> None:
     with pytest.raises(NoSuchLane, match="nobody"):
         web.submit("", language="python", lane="nobody")
@@ -83,7 +75,6 @@ def test_what_the_gateway_finds_wrong_is_told(web: Glovebox, gateway: Gateway) -
             stranger.run("", language="python")
 
 
-@needs_gateway
 def test_cancelling_by_http(web: Glovebox) -> None:
     job_id = web.submit("import time\nwhile True: time.sleep(1)", language="python")
     with pytest.raises(NotDone):
@@ -94,7 +85,6 @@ def test_cancelling_by_http(web: Glovebox) -> None:
     web.cancel(job_id)
 
 
-@needs_gateway
 def test_whoever_waits_outlives_a_gateway_that_restarts(fleet: Fleet) -> None:
     with Gateway(fleet.amqp_url, fleet.redis_url) as gateway:
         listen = gateway.url.rpartition("/")[2]
