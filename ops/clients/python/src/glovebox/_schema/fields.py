@@ -3,13 +3,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime as AwareDatetime
 from typing import Any, TypedDict
 
-from .job import Checker, File, Limits, Network, Proxy, Test
+from .job import Callback, Checker, File, Limits, Network, Proxy, Test
 
 
 class JobFields(TypedDict, total=False):
     """The fields of a job, see `Job`."""
 
     args: Sequence[str]
+    callback: Callback | Mapping[str, Any] | None
     checker: Checker | Mapping[str, Any] | None
     entrypoint: str | None
     env: Mapping[str, str]

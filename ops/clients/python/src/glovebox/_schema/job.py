@@ -7,6 +7,30 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
+
+class Callback(BaseModel):
+    """
+    Where to tell that the job is done, by a signed POST.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    headers: Annotated[dict[str, str], Field(max_length=16)] = {}
+    """
+    Headers to send along, at most 8 KiB of them. Not those of the connection, nor what describes the body.
+    """
+    include_result: bool | None = None
+    """
+    Whether the result itself is sent, if it has at most 256 KiB.
+    """
+    url: Annotated[str, Field(max_length=2048, pattern='^https?://[!-.0-~][!-~]*$')]
+    """
+    An absolute URL, `http` or `https`, without user and fragment. Internal addresses are closed unless the operator
+    opens them.
+    """
+
+
 Compare = TypeAliasType("Compare", Literal['exact', 'trimmed', 'tokens', 'floats', 'unordered_lines', 'checker'])
 """
 How a test's output is compared with what was expected.
@@ -208,6 +232,10 @@ class JobDocument(BaseModel):
     args: Annotated[list[str], Field(max_length=1000)] = []
     """
     The program's arguments. A job with `tests` has none: each test has its own.
+    """
+    callback: Callback | None = None
+    """
+    Where to tell that the job is done.
     """
     checker: Checker | None = None
     """
