@@ -20,7 +20,7 @@ use crate::store::Doing;
 use crate::wait::LOOK_AGAIN;
 
 /// Chunks of output that are fetched at once.
-const CHUNKS: usize = 256;
+const CHUNKS: usize = 16;
 
 /// Something that happened to a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,8 @@ pub struct Following<'a> {
     happened: VecDeque<Event>,
     ended: bool,
     ears: Option<[Ear; 2]>,
+    /// Whether there is more of what has happened already.
+    more: bool,
     retry: Retry,
 }
 
@@ -64,6 +66,7 @@ impl Client {
             happened: VecDeque::new(),
             ended: false,
             ears: None,
+            more: false,
             retry: Retry::for_servers(),
         }
     }
@@ -105,6 +108,8 @@ impl Following<'_> {
     async fn look(&mut self) -> Result<(), ClientError> {
         let listening = &self.client.listening;
         match &mut self.ears {
+            // What is there is told piece by piece: nobody holds all of it.
+            _ if self.more => {}
             Some([done, hint]) => {
                 let hinted = async {
                     tokio::select! { is_up = done.told() => is_up, is_up = hint.told() => is_up }
@@ -119,7 +124,7 @@ impl Following<'_> {
                 self.ears = Some([done, hint]);
             }
         }
-        while self.fetch().await? {}
+        self.more = self.fetch().await?;
         Ok(())
     }
 

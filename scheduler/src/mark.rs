@@ -16,6 +16,7 @@ use redis::{Script, ScriptInvocation};
 
 use crate::client::Client;
 use crate::error::{ClientError, Limit};
+use crate::store::Doing;
 
 static MARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("mark.lua")));
 static UNMARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("unmark.lua")));
@@ -77,6 +78,16 @@ impl Client {
             .store
             .run_each("taking back the state", &UNMARK, &unmarks);
         ran.await.into_iter().collect()
+    }
+
+    /// Takes a route that leads nowhere off the list of those that runners serve.
+    pub(crate) async fn forget_route(&self, route: &str, id: &JobId) {
+        let mut commands = redis::pipe();
+        commands.zrem(ROUTES_KEY, route).ignore();
+        let doing = Doing::of(id, "forgetting a route");
+        if let Err(error) = self.store.ask::<()>(doing, &commands).await {
+            tracing::debug!(route, %error, "a route that leads nowhere stays until it is forgotten");
+        }
     }
 }
 

@@ -125,44 +125,35 @@ impl Client {
     ) -> Result<(), Arc<BrokerError>> {
         let mut opened: BTreeSet<&str> = unserved.keys().copied().collect();
         self.open(messages, unserved).await?;
-        if !messages.is_empty() {
-            self.publisher.publish(messages).await?;
+        if messages.is_empty() {
+            return Ok(());
         }
-        let absent: BTreeMap<&str, &JobId> = messages
-            .iter()
-            .filter(|one| matches!(one.verdict, Some(Verdict::Unroutable | Verdict::Refused)))
-            .filter(|one| tenant_of(one.routing_key) != DEFAULT_TENANT)
-            .filter(|one| !opened.contains(one.routing_key))
-            .map(|one| (one.routing_key, one.id))
-            .collect();
+        let published = self.publisher.publish(messages).await;
+        let absent = take_back(messages, &opened);
+        // What came back has no verdict then: it may be sent again.
+        published?;
         if !absent.is_empty() {
             opened.extend(absent.keys());
-            for message in messages.iter_mut() {
-                if absent.contains_key(message.routing_key)
-                    && message.verdict == Some(Verdict::Unroutable)
-                {
-                    // It came back: it is nowhere.
-                    message.may_have_arrived = false;
-                    message.verdict = None;
-                }
-            }
             self.open(messages, absent).await?;
             self.publisher.publish(messages).await?;
         }
         self.send_again(messages, &opened).await
     }
 
-    /// A quorum queue that somebody is making at this moment exists, and refuses everything until it has a leader.
+    /// A quorum queue of a tenant that somebody is making at this moment exists, and refuses everything until it has a
+    /// leader. One that was there before is full rather, and is not pressed.
     async fn send_again(
         &self,
         messages: &mut [Message<'_>],
         opened: &BTreeSet<&str>,
     ) -> Result<(), Arc<BrokerError>> {
-        for pause_ms in [20, 50, 100, 200, 400, 800] {
+        for (at, pause_ms) in [20, 50, 100, 200, 400, 800].into_iter().enumerate() {
             let mut is_any = false;
             for message in messages.iter_mut() {
-                if message.verdict == Some(Verdict::Refused) && opened.contains(message.routing_key)
-                {
+                let route = message.routing_key;
+                let may_be_new =
+                    opened.contains(route) || at < 3 && tenant_of(route) != DEFAULT_TENANT;
+                if message.verdict == Some(Verdict::Refused) && may_be_new {
                     message.verdict = None;
                     is_any = true;
                 }
@@ -190,7 +181,10 @@ impl Client {
             if self.publisher.open(lane, tenant, id).await? {
                 continue;
             }
-            let stranded = messages.iter_mut().filter(|one| one.routing_key == route);
+            self.forget_route(route, id).await;
+            let stranded = messages
+                .iter_mut()
+                .filter(|one| one.routing_key == route && one.verdict.is_none());
             stranded.for_each(|one| one.verdict = Some(Verdict::Unroutable));
         }
         Ok(())
@@ -214,13 +208,16 @@ impl Client {
 
     /// What may be in the queue stays marked as being there.
     async fn unmark_refused(&self, messages: &[Message<'_>], sent_ms: u64) {
-        let refused = messages.iter().filter(|message| match message.verdict {
-            Some(Verdict::Stored) => false,
-            Some(Verdict::Unroutable | Verdict::Refused) => true,
-            Some(Verdict::Blocked | Verdict::Unconfirmed) | None => !message.may_have_arrived,
-        });
-        let refused: Vec<(&JobId, &str)> = refused
-            .map(|message| (message.id, tenant_of(message.routing_key)))
+        // Of two copies of one id in a batch the other may be there.
+        let kept: BTreeSet<&str> = messages
+            .iter()
+            .filter(|one| !is_nowhere(one))
+            .map(|one| one.id.as_str())
+            .collect();
+        let refused: Vec<(&JobId, &str)> = messages
+            .iter()
+            .filter(|one| is_nowhere(one) && !kept.contains(one.id.as_str()))
+            .map(|one| (one.id, tenant_of(one.routing_key)))
             .collect();
         if !refused.is_empty()
             && let Err(error) = self.unmark_queued(&refused, sent_ms).await
@@ -247,6 +244,35 @@ impl Client {
         };
         Err(SubmitError::Client(failed))
     }
+}
+
+/// Whether it is sure that no queue has it.
+fn is_nowhere(message: &Message<'_>) -> bool {
+    match message.verdict {
+        Some(Verdict::Stored) => false,
+        Some(Verdict::Unroutable | Verdict::Refused) => true,
+        Some(Verdict::Blocked | Verdict::Unconfirmed) | None => !message.may_have_arrived,
+    }
+}
+
+/// Takes the verdict off what came back since the queue of its tenant is not there; gives the routes, each with a job.
+fn take_back<'a>(
+    messages: &mut [Message<'a>],
+    opened: &BTreeSet<&str>,
+) -> BTreeMap<&'a str, &'a JobId> {
+    let mut absent = BTreeMap::new();
+    for message in messages {
+        let route = message.routing_key;
+        if message.verdict == Some(Verdict::Unroutable)
+            && tenant_of(route) != DEFAULT_TENANT
+            && !opened.contains(route)
+        {
+            message.may_have_arrived = false;
+            message.verdict = None;
+            absent.insert(route, message.id);
+        }
+    }
+    absent
 }
 
 fn tenant_of(route: &str) -> &str {

@@ -4,7 +4,7 @@
 --       channel of hints
 -- ARGV: runner, instance, since (ms), since (text), seconds to keep, most attempts, prefix of heartbeats,
 --       an instance known to be dead, whether a missing heartbeat means death, whether a suspect may start,
---       id, whether it runs already, the tenant's route if it has one
+--       id, whether it runs already, the tenant's route if it has one, the tenant
 -- Of the tenant's running jobs those whose runners live; the others' places come free.
 local function count_running()
   local lives = {}
@@ -57,6 +57,8 @@ redis.call('ZREM', KEYS[7], ARGV[11])
 redis.call('HSET', KEYS[3], 'state', 'running', 'attempt', #history + 1, 'runner', ARGV[1], 'instance', ARGV[2],
   'since', ARGV[3], 'started_at', ARGV[4])
 redis.call('HDEL', KEYS[3], 'not_before')
+-- Whose it is, where no client has said so or that was forgotten.
+redis.call('HSETNX', KEYS[3], 'tenant', ARGV[14])
 redis.call('EXPIRE', KEYS[3], ARGV[5])
 redis.call('PUBLISH', KEYS[9], 'running')
 return { 'begun', earlier }

@@ -201,7 +201,8 @@ impl RedisStore {
             .arg(flag(asked.suspect))
             .arg(id.as_str())
             .arg(flag(asked.runs))
-            .arg(asked.route.unwrap_or_default());
+            .arg(asked.route.unwrap_or_default())
+            .arg(tenant);
         begin.invoke_async(&mut self.connection.clone()).await
     }
 
@@ -231,6 +232,7 @@ impl RedisStore {
             .key(running_key(&letter.tenant))
             .key(usage_key(&letter.tenant, &letter.day))
             .key(TENANTS_KEY)
+            .key(queued_key(&letter.tenant))
             .arg(&letter.document)
             .arg(RESULT_TTL_SECONDS)
             .arg(letter.attempt)

@@ -3,7 +3,8 @@
 //! Nothing here lives longer than a request but what another of these servers could make anew: any of them answers any
 //! request.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{self, Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
@@ -61,6 +62,7 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) metrics: Metrics,
     waiters: Arc<Semaphore>,
+    own_waiters: Arc<OwnWaiters>,
     /// In KiB.
     pub(crate) bodies: Semaphore,
     /// Cancelled when the server stops: nobody is to be kept waiting then.
@@ -77,6 +79,7 @@ impl App {
             backend,
             metrics: Metrics::new(),
             waiters: Arc::new(Semaphore::new(config.max_waiters)),
+            own_waiters: Arc::default(),
             bodies: Semaphore::new(config.max_bodies >> 10),
             stopping: CancellationToken::new(),
             languages: Mutex::default(),
@@ -98,15 +101,20 @@ impl App {
         Ok(languages)
     }
 
-    /// A place among those who wait.
-    pub(crate) fn waiter(&self) -> Result<Place, Problem> {
-        let permit = Arc::clone(&self.waiters).try_acquire_owned();
-        let permit = permit.map_err(|_| {
-            let detail = format!("{} requests wait here already", self.config.max_waiters);
+    /// A place among those who wait. No tenant may have more than half of all.
+    pub(crate) fn waiter(&self, tenant: &str) -> Result<Place, Problem> {
+        let full = |count: usize| {
+            let detail = format!("{count} requests wait here already");
             Problem::limited(detail, Duration::from_secs(1))
-        })?;
+        };
+        let most = self.config.max_waiters.div_ceil(2);
+        let own = Arc::clone(&self.own_waiters).enter(tenant, most);
+        let own = own.ok_or_else(|| full(most))?;
+        let permit = Arc::clone(&self.waiters).try_acquire_owned();
+        let permit = permit.map_err(|_| full(self.config.max_waiters))?;
         Ok(Place {
             _permit: permit,
+            _own: own,
             _counted: self.metrics.waiting(),
         })
     }
@@ -115,6 +123,7 @@ impl App {
 /// A place among those who wait, until it is dropped.
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
+    _own: Own,
     _counted: Waiting,
 }
 
@@ -173,4 +182,42 @@ pub(crate) fn holder(parts: &Parts, keys: &Keys) -> Option<Holder> {
     });
     keys.holder(bearer.or_else(|| header("x-api-key"))?)
         .cloned()
+}
+
+/// How many wait of each tenant.
+#[derive(Debug, Default)]
+pub(crate) struct OwnWaiters(sync::Mutex<HashMap<String, usize>>);
+
+/// One of a tenant's, until it is dropped.
+struct Own {
+    of: Arc<OwnWaiters>,
+    tenant: String,
+}
+
+impl OwnWaiters {
+    fn enter(self: Arc<Self>, tenant: &str, most: usize) -> Option<Own> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(tenant.to_owned()).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Own {
+            of: self,
+            tenant: tenant.to_owned(),
+        })
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let mut counts = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.tenant) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.tenant);
+            }
+        }
+    }
 }

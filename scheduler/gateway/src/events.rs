@@ -19,6 +19,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::{App, Caller};
+use crate::backend::Look;
 use crate::input::Named;
 use crate::jobs::{JobStatus, is_callers};
 use crate::openapi::Refused;
@@ -67,7 +68,11 @@ pub(crate) async fn follow(
     if heard == Some(LAST) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let place = app.waiter()?;
+    // Of a job that was refused nothing would ever be told.
+    if matches!(app.backend.look(&id).await?, Look::Unknown) {
+        return Err(Problem::unknown_job(id.as_str()));
+    }
+    let place = app.waiter(&caller.tenant)?;
     let followed = app.backend.follow(&id, heard.map(str::to_owned));
     let events = followed.map(move |event| {
         // It is held for as long as the stream lasts.

@@ -112,7 +112,7 @@ pub(crate) async fn submit(
         return Ok(accepted(JobStatus::queued(&id)));
     };
     // Asked for first: a job that was taken is not refused for want of a place to wait.
-    let _place = app.waiter()?;
+    let _place = app.waiter(&caller.tenant)?;
     app.backend.submit(job).await?;
     app.metrics.accepted(1);
     await_result(&app, &id, wait, JobStatus::queued(&id)).await
@@ -150,7 +150,7 @@ pub(crate) async fn get(
     match wait {
         None => Ok(accepted(status)),
         Some(wait) => {
-            let _place = app.waiter()?;
+            let _place = app.waiter(&caller.tenant)?;
             await_result(&app, &id, wait, status).await
         }
     }

@@ -74,6 +74,16 @@ impl Problem {
         self
     }
 
+    /// What is well-formed and can't be done here.
+    #[must_use]
+    pub fn unprocessable(
+        code: &'static str,
+        detail: impl Into<String>,
+        hint: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail, hint)
+    }
+
     /// Too much is going on: 429.
     pub fn limited(detail: impl Into<String>, after: Duration) -> Self {
         let hint = "wait as long as `Retry-After` says and send it again";

@@ -36,16 +36,23 @@ impl Queue {
 
 impl Backend for Queue {
     fn submit(&self, job: Job) -> Answer<'_, ()> {
+        // To its end, whether or not the caller waits for it: between mark and message a job is neither here nor there.
+        let client = Arc::clone(&self.0);
+        let submitted = tokio::spawn(async move { client.submit(&job).await });
         async move {
-            let submitted = self.0.submit(&job).await;
+            let submitted = submitted.await.map_err(|_| Problem::internal())?;
             submitted.map(drop).map_err(refused)
         }
         .boxed()
     }
 
     fn submit_all(&self, jobs: Vec<Job>) -> BoxFuture<'_, Vec<Result<(), Problem>>> {
+        let (client, count) = (Arc::clone(&self.0), jobs.len());
+        let submitted = tokio::spawn(async move { client.submit_all(&jobs).await });
         async move {
-            let submitted = self.0.submit_all(&jobs).await;
+            let Ok(submitted) = submitted.await else {
+                return (0..count).map(|_| Err(Problem::internal())).collect();
+            };
             let told = submitted.into_iter().map(|one| one.map(drop));
             told.map(|one| one.map_err(refused)).collect()
         }

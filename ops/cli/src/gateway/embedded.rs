@@ -86,6 +86,13 @@ impl Embedded {
             return Err(Problem::limited(detail, Duration::from_secs(5)));
         }
         let job = job.checked()?;
+        if job.callback.is_some() {
+            return Err(Problem::unprocessable(
+                "no_callbacks",
+                "callback: nobody sends callbacks here",
+                "leave it out, or ask a gateway before a fleet",
+            ));
+        }
         match self.table.add(&job.id, &job.tenant) {
             Added::New => {}
             Added::Known => return Ok(()),

@@ -184,6 +184,12 @@ impl Jobs {
         {
             self.kept_bytes -= entry.bytes;
         }
+        // Of those that are not remembered there is nothing left to keep.
+        while let Some(oldest) = self.kept.front()
+            && !self.by_id.contains_key(oldest)
+        {
+            self.kept.pop_front();
+        }
     }
 }
 

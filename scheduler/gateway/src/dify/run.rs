@@ -55,7 +55,7 @@ pub(super) async fn finish(
     job: Job,
 ) -> Result<JobResult, DifyAnswer> {
     let job = caller.owns(job)?;
-    let _place = app.waiter()?;
+    let _place = app.waiter(&caller.tenant)?;
     let watched = Watched {
         app: Arc::clone(app),
         id: Some(job.id.clone()),

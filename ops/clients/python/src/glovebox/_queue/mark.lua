@@ -9,13 +9,15 @@ local owner = redis.call('HGET', KEYS[2], 'tenant') or existed and ARGV[8] or AR
 if owner ~= ARGV[5] then return { 'taken' } end
 if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('HGET', KEYS[2], 'state') == 'done' then return { 'done' } end
 local known = redis.call('EXISTS', KEYS[2], KEYS[3])
+-- One that was refused is known, and does not wait.
+local waits = redis.call('HEXISTS', KEYS[2], 'state') == 1
 local own = redis.call('HMGET', KEYS[4], 'max_queued', 'rate', 'burst')
 local all = redis.call('HMGET', KEYS[5], 'max_queued', 'rate', 'burst')
 local function limit(number) return tonumber(own[number] or all[number] or 0) or 0 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local max_queued, rate, burst = limit(1), limit(2), limit(3)
-if max_queued > 0 and known == 0 then
+if max_queued > 0 and not waits then
   redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - ARGV[2] * 1000)
   if redis.call('ZCARD', KEYS[7]) >= max_queued then return { 'limited', 'max_queued', '1000' } end
 end
@@ -27,7 +29,7 @@ if rate > 0 then
   if wait > 0.001 then return { 'limited', 'rate', string.format('%.0f', math.ceil(wait)) } end
   redis.call('SET', KEYS[6], string.format('%.3f', due + step), 'PX', math.ceil(due + step - now))
 end
-if max_queued > 0 and known == 0 then redis.call('ZADD', KEYS[7], now, ARGV[4]) end
+if max_queued > 0 and not waits then redis.call('ZADD', KEYS[7], now, ARGV[4]) end
 if redis.call('HSETNX', KEYS[2], 'state', 'queued') == 1 then
   redis.call('HSET', KEYS[2], 'enqueued_at', ARGV[1])
   if ARGV[3] ~= '' then redis.call('HSET', KEYS[2], 'metadata', ARGV[3]) end

@@ -36,6 +36,8 @@ CONNECT_WITHIN = 15.0
 BLOCKED_FOR = 2.0
 """An alarm that is over by then was none."""
 HEARTBEAT = 10
+PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between attempts at a queue that is being made."""
 BROKEN = (AMQPError, ChannelInvalidStateError, OSError, RuntimeError)
 """What a connection raises that is not, or no longer, of use."""
 
@@ -49,6 +51,7 @@ class NotSent(Exception):
         """The error is what the caller is told."""
         super().__init__(error)
         self.error = error
+
 
 
 class Publisher:
@@ -86,7 +89,20 @@ class Publisher:
                 message.may_have_arrived = False
                 if message.tenant == DEFAULT_TENANT:
                     raise
+            except Busy:
+                if message.tenant == DEFAULT_TENANT:
+                    raise
+                return await self._publish_to_new(message, PAUSES[:3])
         await self._open(message)
+        return await self._publish_to_new(message, PAUSES)
+
+    async def _publish_to_new(self, message: Message, pauses: tuple[float, ...]) -> None:
+        """A quorum queue that somebody is making at this moment refuses everything until it has a leader."""
+        for pause in pauses:
+            try:
+                return await self._publish(message)
+            except Busy:
+                await asyncio.sleep(pause)
         return await self._publish(message)
 
     async def _publish(self, message: Message) -> None:
