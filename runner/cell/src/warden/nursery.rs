@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sched::{CloneFlags, unshare};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{
     Gid, Pid, Signal, Uid, WaitId, WaitIdOptions, WaitOptions, pidfd_send_signal, waitid, waitpid,
@@ -158,40 +159,37 @@ fn end(process: &OwnedFd) {
 
 /// A user namespace that `owner` owns, with the ids of the cells in it as they are outside.
 fn user_namespace(identities: &[Identity], owner: u32) -> Result<OwnedFd, String> {
-    let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
-    let (born, is_born) = pipe().map_err(|error| error.to_string())?;
-    let (ended, end) = pipe().map_err(|error| error.to_string())?;
+    let (ours, theirs) = protocol::pair().map_err(|error| error.to_string())?;
     let child = match fork(0, None).map_err(|error| error.to_string())? {
         Forked::Parent { pid, .. } => pid,
         Forked::Child => {
-            drop((born, end));
-            exit_now(i32::from(
-                own_user_namespace(owner, &is_born, &ended).is_err(),
-            ))
+            drop(ours);
+            exit_now(i32::from(own_user_namespace(owner, &theirs).is_err()))
         }
     };
-    drop((is_born, ended));
-    let made = match rustix::io::read(&born, &mut [0u8; 1]) {
-        Ok(1) => map_ids(child, identities).and_then(|()| {
-            let path = format!("/proc/{}/ns/user", child.as_raw_pid());
-            let file = std::fs::File::open(&path);
-            file.map(OwnedFd::from)
-                .map_err(|error| format!("opening {path}: {error}"))
-        }),
-        _ => Err(
+    drop(theirs);
+    let namespace = protocol::receive_short::<u8>(ours.as_fd());
+    let made = match namespace
+        .ok()
+        .flatten()
+        .and_then(|(_, mut beside)| beside.pop())
+    {
+        Some(namespace) => map_ids(child, identities).map(|()| namespace),
+        None => Err(
             "a user namespace can't be made: raise user.max_user_namespaces, or choose ids that \
              exist here with GLOVEBOX_UID_BASE"
                 .to_owned(),
         ),
     };
-    drop(end);
+    drop(ours);
     bury(child);
     made
 }
 
 /// In a process of its own: makes the namespace as `owner`, with the capabilities that this takes where the host does
-/// not let everybody make one, and stays until `ended` closes.
-fn own_user_namespace(owner: u32, is_born: &OwnedFd, ended: &OwnedFd) -> Result<(), Errno> {
+/// not let everybody make one, hands it over, and stays until the line closes. Whoever has another uid would need
+/// CAP_SYS_PTRACE to open it (namespaces(7)), which a hardened service has not.
+fn own_user_namespace(owner: u32, line: &OwnedFd) -> Result<(), Errno> {
     set_keep_capabilities(true)?;
     set_thread_groups(&[])?;
     let (gid, uid) = (Gid::from_raw(owner), Uid::from_raw(owner));
@@ -201,8 +199,10 @@ fn own_user_namespace(owner: u32, is_born: &OwnedFd, ended: &OwnedFd) -> Result<
     sets.effective = sets.permitted & CapabilitySet::SYS_ADMIN;
     set_capabilities(None, sets)?;
     unshare(CloneFlags::CLONE_NEWUSER).map_err(errno)?;
-    rustix::io::write(is_born, &[1])?;
-    rustix::io::read(ended, &mut [0u8; 1]).map(drop)
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let namespace = rustix::fs::open(c"/proc/self/ns/user", flags, Mode::empty())?;
+    protocol::send(line.as_fd(), &0u8, &[namespace.as_fd()]).map_err(errno)?;
+    rustix::io::read(line, &mut [0u8; 1]).map(drop)
 }
 
 fn map_ids(child: Pid, identities: &[Identity]) -> Result<(), String> {
