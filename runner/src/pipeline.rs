@@ -299,7 +299,7 @@ impl Pipeline {
         };
         let order = match result {
             Some(result) => Order::new(job, callback, result),
-            None => match self.store.owed(&job.id).await {
+            None => match self.store.owed(&job.id, &job.tenant).await {
                 Owed::Nothing => return Settlement::Ack,
                 Owed::Callback(result) => Order::new(job, callback, &result),
                 Owed::Lost => {

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
@@ -12,6 +13,7 @@ use glovebox_schemas::job::JobId;
 use glovebox_schemas::result::{JobResult, Status};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
+use tokio::time::timeout;
 
 use super::{EmbeddedError, block_on, pipeline};
 use crate::Languages;
@@ -22,6 +24,8 @@ use crate::result::MemoryStore;
 
 /// How many jobs are here for each slot: those that wait for one, and those that have ended before one above them.
 const PER_SLOT: usize = 8;
+/// How often those that are here are cancelled once it stops.
+const CANCEL_EVERY: Duration = Duration::from_millis(100);
 
 /// Where many jobs come from and where their results go.
 pub trait Many {
@@ -78,9 +82,14 @@ pub fn run_many<M: Many>(
         if !is_open && running.is_empty() {
             return Ok(true);
         }
-        pipeline.cancellations.cancel_all();
         let mut is_whole = true;
-        while let Some((item, result)) = running.next().await {
+        loop {
+            // Again and again: one that was not polled yet is not registered yet.
+            pipeline.cancellations.cancel_all();
+            let Ok(next) = timeout(CANCEL_EVERY, running.next()).await else {
+                continue;
+            };
+            let Some((item, result)) = next else { break };
             let result = result?;
             is_whole &= result
                 .as_ref()

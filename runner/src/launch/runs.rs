@@ -61,7 +61,8 @@ impl Runs<'_> {
         let mut running = FuturesUnordered::new();
         let mut ended = BTreeMap::new();
         let mut failure = None;
-        let mut room = MOST_KEPT;
+        // The same for each, however many run at a time.
+        let share = MOST_KEPT / self.plan.runs.len().max(1);
         let mut own = Some(slot);
         let mut next = 0;
         loop {
@@ -92,7 +93,7 @@ impl Runs<'_> {
             };
             needed.send_modify(|needed| *needed = still_needed.min(*needed));
             match one {
-                Ok(one) => drop(ended.insert(number, self.kept(number, one, &mut room))),
+                Ok(one) => drop(ended.insert(number, self.kept(number, one, share))),
                 Err(early) => failure = failure.or(Some(early)),
             }
         }
@@ -162,10 +163,10 @@ impl Runs<'_> {
     }
 
     /// What is kept of a test for the result: as much of its output as there is room for, and the files of the last.
-    fn kept(&self, number: usize, mut ended: RunEnded, room: &mut usize) -> RunEnded {
+    fn kept(&self, number: usize, mut ended: RunEnded, mut share: usize) -> RunEnded {
         if self.plan.tests {
-            ended.stdout.fit(room);
-            ended.stderr.fit(room);
+            ended.stdout.fit(&mut share);
+            ended.stderr.fit(&mut share);
         }
         let goes_on = !self.plan.stop_on_failure || outcome::passes(&ended);
         if goes_on && number + 1 < self.plan.runs.len() {

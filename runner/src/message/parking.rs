@@ -156,9 +156,12 @@ impl Parking {
 impl Drop for Place {
     fn drop(&mut self) {
         self.parking.parked.send_modify(|parked| {
-            if let Some(count) = parked.get_mut(&self.route) {
-                let count = count.of(self.kind);
+            if let Some(counts) = parked.get_mut(&self.route) {
+                let count = counts.of(self.kind);
                 *count = count.saturating_sub(1);
+                if counts.waiting == 0 && counts.done == 0 {
+                    parked.remove(&self.route);
+                }
             }
         });
     }

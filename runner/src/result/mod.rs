@@ -217,9 +217,9 @@ impl Store {
     }
 
     /// What the job, which is done, may still be owed. Returns only when the store has said so.
-    pub(crate) async fn owed(&self, id: &JobId) -> Owed {
+    pub(crate) async fn owed(&self, id: &JobId, tenant: &str) -> Owed {
         match self {
-            Store::Redis(store, _) => store.owed(id).await,
+            Store::Redis(store, _) => store.owed(id, tenant).await,
             Store::Memory(_) | Store::Witness(_) => Owed::Nothing,
         }
     }

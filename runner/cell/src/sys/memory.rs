@@ -44,6 +44,10 @@ pub(crate) fn copy_with_forks(from: u64, to: u64, executable: bool) -> bool {
             return false;
         }
         start.write_volatile(start.read_volatile());
-        libc::mprotect(start.cast(), length, access) == 0
+        if libc::mprotect(start.cast(), length, access) != 0 {
+            // No job is to have text that it can write to: then there is no template.
+            super::fork::exit_now(1);
+        }
+        true
     }
 }

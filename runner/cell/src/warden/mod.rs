@@ -367,7 +367,9 @@ impl Warden {
             .ok_or_else(launch::malformed)?;
         let place = usize::from(slot);
         // A number is a place for the runner, and any slot that is idle can take it.
-        if let Some(better) = pool::better(&self.slots, place, &parcel.launch) {
+        if self.pool.suits(&parcel, blueprint)
+            && let Some(better) = pool::better(&self.slots, place, &parcel.launch)
+        {
             self.slots.swap(place, better);
         }
         let slot = self.slots.get_mut(place).ok_or_else(launch::malformed)?;

@@ -14,7 +14,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
-use rustix::process::{Signal, WaitOptions, wait};
+use rustix::process::{DumpableBehavior, Signal, WaitOptions, wait};
 use serde::{Deserialize, Serialize};
 
 use super::power;
@@ -126,6 +126,9 @@ fn furnish(site: &Site<'_>, users: &OwnedFd, mounts: &OwnedFd) -> Result<(Rooms,
     // The change of user namespace has set this back. A warden that ended before is seen as the end of its socket.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| broken("tying to the warden what makes", &error))?;
+    // As could this, by the host's settings: whoever has its user namespace could trace it then.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| broken("closing to others the memory of", &error))?;
     power::block_signals().map_err(|error| broken("blocking signals for", &error))?;
     Ok((Rooms { networks }, pids))
 }

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::ahead::Ahead;
 use super::cell::nanos;
+use super::launch::Parcel;
 use super::nurse::Site;
 use super::nursery::Nursery;
 use super::power::Power;
@@ -118,6 +119,21 @@ impl Pool {
             })
     }
 
+    /// Whether a waiting cell may take this.
+    pub(super) fn suits(&self, parcel: &Parcel, blueprint: &Blueprint) -> bool {
+        let launch = &parcel.launch;
+        let Some(warm) = blueprint.warm.as_ref().filter(|_| launch.warm) else {
+            return false;
+        };
+        let interpreter = warm.interpreter();
+        let script = parcel.image.word(interpreter.len());
+        let mut templates = self.templates.iter();
+        parcel.image.begins_with(interpreter)
+            && templates.any(|one| {
+                one.number() == launch.blueprint && !one.is_hidden_by(warm, &launch.files, script)
+            })
+    }
+
     /// Starts the parcel's cell, warm if it can be.
     pub(super) fn launch(
         &mut self,
@@ -130,18 +146,11 @@ impl Pool {
             return Err((at(Step::Check)(Errno::BUSY), Box::new(pending)));
         }
         let number = pending.parcel.launch.blueprint;
-        let parcel = &pending.parcel;
+        if !self.suits(&pending.parcel, blueprint) {
+            return slot.launch(pending, blueprint, host);
+        }
         let libraries = self.libraries.as_ref();
-        let found = find(&mut self.templates, number, blueprint);
-        let Some((template, warm)) = found.filter(|(template, warm)| {
-            parcel.launch.warm
-                && parcel.image.begins_with(warm.interpreter())
-                && !template.is_hidden_by(
-                    warm,
-                    &parcel.launch.files,
-                    parcel.image.word(warm.interpreter().len()),
-                )
-        }) else {
+        let Some((template, warm)) = find(&mut self.templates, number, blueprint) else {
             return slot.launch(pending, blueprint, host);
         };
         template.want(clock::now());
@@ -280,8 +289,8 @@ impl Pool {
                 continue;
             };
             let kept = slot.standby.as_ref().map(|standby| standby.blueprint);
-            let spare = self.is_spare(slot, slots, blueprints);
-            let Some(number) = kept.or_else(|| self.choice(slot, slots, blueprints)) else {
+            let spare = self.is_spare(slot, slots, blueprints, used);
+            let Some(number) = kept.or_else(|| self.choice(slot, slots, blueprints, used)) else {
                 continue;
             };
             let Some(blueprint) = blueprints.get(usize::from(number)) else {
@@ -315,8 +324,14 @@ impl Pool {
 
     /// What to prepare in this slot. One that was used just now: what it had. Otherwise a kind of which none waits, what
     /// the slot had last before others; or, if there is one of each, any of which there are too few.
-    fn choice(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint]) -> Option<u16> {
-        let short = self.short(slots, blueprints);
+    fn choice(
+        &self,
+        slot: &Slot,
+        slots: &[Slot],
+        blueprints: &[Blueprint],
+        used: u64,
+    ) -> Option<u16> {
+        let short = self.short(slots, blueprints, used);
         let last = slot.last.filter(|last| short.contains(last));
         if last.is_some() && is_within(slot.used, CALM) {
             return last;
@@ -328,15 +343,16 @@ impl Pool {
         lacking.or(last).or(short.first().copied())
     }
 
-    /// Kinds of which fewer wait than may.
-    fn short(&self, slots: &[Slot], blueprints: &[Blueprint]) -> Vec<u16> {
+    /// Kinds of which fewer wait than may and than there is memory for, beside these bytes.
+    fn short(&self, slots: &[Slot], blueprints: &[Blueprint], used: u64) -> Vec<u16> {
         let Some(libraries) = self.libraries.as_ref() else {
             return Vec::new();
         };
         let is_short = |source: &&Source| {
             let blueprint = blueprints.get(usize::from(source.number()));
             blueprint.is_some_and(|blueprint| {
-                source.offer(blueprint, libraries).is_some()
+                let offer = source.offer(blueprint, libraries);
+                offer.is_some_and(|offer| used + offer.needs <= self.budget)
                     && count(slots, source.number())
                         < usize::from(self.most(source.number(), blueprint))
             })
@@ -346,11 +362,18 @@ impl Pool {
     }
 
     /// Whether the slot's waiting cell has a twin while none of another kind waits.
-    fn is_spare(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint]) -> bool {
-        let standby = slot.standby.as_ref();
-        let has_twin = standby.is_some_and(|one| count(slots, one.blueprint) > 1);
+    fn is_spare(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint], used: u64) -> bool {
+        let Some(standby) = slot
+            .standby
+            .as_ref()
+            .filter(|_| !is_within(slot.used, CALM))
+        else {
+            return false;
+        };
         let lacks = |number: &u16| count(slots, *number) == 0;
-        has_twin && !is_within(slot.used, CALM) && self.short(slots, blueprints).iter().any(lacks)
+        let without = used.saturating_sub(standby.needs());
+        count(slots, standby.blueprint) > 1
+            && self.short(slots, blueprints, without).iter().any(lacks)
     }
 
     /// Bytes that templates use.
@@ -389,7 +412,9 @@ fn ahead(blueprints: &[Blueprint]) -> impl Iterator<Item = Source> {
 pub(super) fn better(slots: &[Slot], place: usize, launch: &Launch) -> Option<usize> {
     let is_ready = |slot: &Slot| {
         let standby = slot.standby.as_ref();
-        let fits = standby.is_some_and(|one| one.ready && one.blueprint == launch.blueprint);
+        let fits = standby.is_some_and(|one| {
+            one.ready && one.blueprint == launch.blueprint && one.takes(&launch.limits)
+        });
         fits && slot.cell.is_none() && slot.pending.is_none()
     };
     let own = slots.get(place)?;

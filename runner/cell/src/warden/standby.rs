@@ -16,7 +16,7 @@ use super::nursery::Nursery;
 use super::slot::{Host, Pending, Slot, cgroup_failed};
 use super::start::lend_stdio;
 use super::workspace;
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, Limits};
 use crate::enter;
 use crate::protocol;
 use crate::report::{Failure, at};
@@ -47,6 +47,11 @@ impl Standby {
     /// Bytes that it takes of the pool's budget.
     pub(super) fn needs(&self) -> u64 {
         self.memory
+    }
+
+    /// Whether it has used no more by itself than a job with these limits may.
+    pub(super) fn takes(&self, limits: &Limits) -> bool {
+        limits.processes >= self.processes && limits.memory >= self.memory
     }
 }
 
@@ -167,7 +172,7 @@ impl Slot {
     fn give(&mut self, standby: &Standby, parcel: &Parcel) -> Result<(), Failure> {
         let limits = &parcel.launch.limits;
         // Such a job is to fail at its start, and not to be spared that.
-        if limits.processes < standby.processes || limits.memory < standby.memory {
+        if !standby.takes(limits) {
             return Err(at(Step::Cgroup)(Errno::BUSY));
         }
         self.group

@@ -11,12 +11,14 @@ use crate::result::Owed;
 const FIELD: &str = "called_back";
 
 impl RedisStore {
-    pub(in crate::result) async fn owed(&self, id: &JobId) -> Owed {
+    pub(in crate::result) async fn owed(&self, id: &JobId, tenant: &str) -> Owed {
         loop {
             let mut look = redis::pipe();
-            look.hget(state_key(id), FIELD).get(result_key(id));
+            look.hget(state_key(id), FIELD)
+                .hget(state_key(id), "tenant")
+                .get(result_key(id));
             let found = look.query_async(&mut self.connection.clone()).await;
-            let found: (Option<String>, Option<Vec<u8>>) = match self.noted(found) {
+            let found: (Option<String>, Option<String>, Option<Vec<u8>>) = match self.noted(found) {
                 Ok(found) => found,
                 Err(error) if concerns_all(&error) => {
                     self.back().await;
@@ -28,13 +30,15 @@ impl RedisStore {
                 }
             };
             return match found {
-                (Some(_), _) => Owed::Nothing,
-                (None, Some(document)) => JobResult::from_json(&document)
+                (Some(_), ..) => Owed::Nothing,
+                // Somebody else's message with this id: the result is not for them.
+                (_, Some(owner), _) if owner != tenant => Owed::Nothing,
+                (None, _, Some(document)) => JobResult::from_json(&document)
                     .inspect_err(
                         |error| tracing::error!(job = %id, %error, "its result can't be read"),
                     )
                     .map_or(Owed::Lost, |result| Owed::Callback(Box::new(result))),
-                (None, None) => Owed::Lost,
+                (None, _, None) => Owed::Lost,
             };
         }
     }
