@@ -69,7 +69,7 @@ pub(crate) async fn follow(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     // Of a job that was refused nothing would ever be told.
-    if matches!(app.backend.look(&id).await?, Look::Unknown) {
+    if matches!(app.backend.look(&id).await, Ok(Look::Unknown)) {
         return Err(Problem::unknown_job(id.as_str()));
     }
     let place = app.waiter(&caller.tenant)?;

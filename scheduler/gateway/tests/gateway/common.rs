@@ -6,7 +6,7 @@ use glovebox_gateway::{App, Backend, Config, Keys, Listen, Queue, new_key, serve
 use glovebox_scheduler::Client;
 use glovebox_schemas::job::{Job, JobId};
 use glovebox_schemas::names::{
-    done_channel, hint_channel, output_key, queue, result_key, state_key,
+    DEFAULT_TENANT, done_channel, hint_channel, output_key, queue, result_key, route, state_key,
 };
 use glovebox_schemas::result::{JobResult, Status};
 use glovebox_tests::fleet::Fleet;
@@ -56,11 +56,14 @@ impl Gateway {
 
     /// The next job in the default lane's queue.
     pub(crate) async fn queued(&self) -> Option<Job> {
+        self.queued_of(DEFAULT_TENANT).await
+    }
+
+    /// The same of a tenant's own.
+    pub(crate) async fn queued_of(&self, tenant: &str) -> Option<Job> {
         let options = BasicGetOptions { no_ack: true };
-        let got = self
-            .fleet
-            .channel
-            .basic_get(queue("default").into(), options);
+        let queue = queue(&route("default", tenant));
+        let got = self.fleet.channel.basic_get(queue.into(), options);
         let message = got.await.unwrap()?;
         Some(Job::parse(&message.data).unwrap())
     }

@@ -87,7 +87,7 @@ async fn a_tenant_does_not_see_that_another_has_a_job() {
         .json()
         .unwrap();
     let id = id(&taken);
-    assert_eq!(gateway.queued().await.unwrap().tenant, "one");
+    assert_eq!(gateway.queued_of("one").await.unwrap().tenant, "one");
     let path = format!("/v1/jobs/{id}");
 
     let refusals = [
@@ -116,7 +116,7 @@ async fn a_tenant_does_not_see_that_another_has_a_job() {
         (409, "id_taken")
     );
     assert!(
-        gateway.queued().await.is_none(),
+        gateway.queued_of("one").await.is_none(),
         "nothing was queued under it"
     );
 }
@@ -130,7 +130,7 @@ async fn a_job_is_its_keys_tenants() {
         let answer = one.post("/v1/jobs", &job).await.unwrap();
         assert_eq!(answer.status, status, "{answer:?}");
         if status == 202 {
-            assert_eq!(gateway.queued().await.unwrap().tenant, "one");
+            assert_eq!(gateway.queued_of("one").await.unwrap().tenant, "one");
         } else {
             assert_eq!(answer.problem().unwrap(), "other_tenant");
         }
