@@ -177,7 +177,7 @@ fn it_sees_what_the_profile_lists_and_nothing_else() {
     assert_eq!(
         probed.fact("root"),
         json!([
-            ".cell", "bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr", "work"
+            "bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr", "work"
         ])
     );
     // Fonts are shown where the host has any.
@@ -232,14 +232,16 @@ fn it_can_write_to_its_own_folders_and_nowhere_else() {
     assert_eq!(
         probed.fact("remount_targets"),
         json!([
+            // The root of the job's tmpfs, which /tmp covers.
+            "/tmp rw,nosuid,nodev,noexec",
             "/dev/null rw,nosuid,noexec",
             "/dev/zero rw,nosuid,noexec",
             "/dev/full rw,nosuid,noexec",
             "/dev/random rw,nosuid,noexec",
             "/dev/urandom rw,nosuid,noexec",
             "/work rw,nosuid,nodev,noexec",
-            "/tmp rw,nosuid,nodev,noexec",
             "/dev/shm rw,nosuid,nodev,noexec",
+            "/tmp rw,nosuid,nodev,noexec",
             // Masked by /dev/null: they tell of other jobs or of the host.
             "/proc/locks rw,nosuid,noexec",
             "/proc/keys rw,nosuid,noexec",
@@ -382,7 +384,7 @@ console.log(JSON.stringify({
     assert_eq!(
         outcome.printed(),
         json!({
-            "root": [".cell", "bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr", "work"],
+            "root": ["bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr", "work"],
             "env": {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "USER": "glovebox", "LANG": "C.UTF-8"},
             "seccomp": "2", "privs": "1", "caps": "0000000000000000", "host": "cell", "interfaces": false,
             "shadow": "ENOENT", "write": "EROFS", "pids": 1, "root_uid": false, "kill": "EPERM",
