@@ -21,8 +21,8 @@ const KEY: &str = "GLOVEBOX_CALLBACK_KEY";
 
 #[derive(Debug, Args)]
 pub(crate) struct CallbacksArgs {
-    /// The TOML file of the tenants' keys: [tenants], then NAME = ["KEY"] or ["NEW", "OLD"]. GLOVEBOX_CALLBACK_KEY instead
-    /// is one key for all tenants
+    /// The TOML file of the tenants' keys: a table `tenants` with a list of one key or two, the new one first, for each
+    /// name. GLOVEBOX_CALLBACK_KEY instead is one key for all tenants
     #[arg(long, value_name = "FILE", env = "GLOVEBOX_CALLBACK_KEYS")]
     callback_keys: Option<PathBuf>,
     /// A host that may be internal: a name, *.NAME, an address or a network; may be given several times

@@ -53,7 +53,6 @@ class NotSent(Exception):
         self.error = error
 
 
-
 class Publisher:
     """One connection to RabbitMQ, made at first use and again when it was lost."""
 
