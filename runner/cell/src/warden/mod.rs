@@ -20,6 +20,7 @@ mod slot;
 mod source;
 mod standby;
 mod start;
+mod stock;
 mod template;
 mod workspace;
 

@@ -7,7 +7,6 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 
 use super::ahead::Ahead;
@@ -18,10 +17,9 @@ use super::nursery::Nursery;
 use super::power::Power;
 use super::slot::{Host, Pending, Slot};
 use super::source::{Libraries, Source};
-use super::standby::Standby;
 use super::start::Refused;
 use super::template::Template;
-use super::{WardenConfig, WarmIdle, WarmLibraries};
+use super::{WardenConfig, WarmIdle};
 use crate::blueprint::{Blueprint, Network, Warm, WarmMode};
 use crate::enter::Identity;
 use crate::protocol::{Event, Launch};
@@ -31,19 +29,15 @@ use crate::sys::clock;
 use crate::sys::page::SharedPage;
 
 /// Nothing is prepared in a slot for so long after that has failed there.
-const PAUSE: Duration = Duration::from_secs(1);
-/// A slot that has had no job for so long may prepare for another kind than it had last. Under load it would take what
-/// is prepared away at once, for the next job of the kind that it has.
-const CALM: Duration = Duration::from_secs(1);
-
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// Where waiting cells come from, and how many there may be.
 pub(super) struct Pool {
-    templates: Vec<Source>,
+    pub(super) templates: Vec<Source>,
     /// `None`: everything starts cold.
-    libraries: Option<Libraries>,
+    pub(super) libraries: Option<Libraries>,
     /// Bytes that templates and waiting cells may use together.
-    budget: u64,
-    idle: WarmIdle,
+    pub(super) budget: u64,
+    pub(super) idle: WarmIdle,
 }
 
 impl Pool {
@@ -57,7 +51,7 @@ impl Pool {
         warden: &OwnedFd,
     ) -> (Pool, Vec<(u16, Nursery)>, Vec<Event>) {
         let (mut nurseries, mut told) = (Vec::new(), Vec::new());
-        let libraries = match config.warm.libraries.map(libraries).transpose() {
+        let libraries = match config.warm.libraries.map(Libraries::new).transpose() {
             Ok(libraries) => libraries,
             Err(error) => {
                 told.push(cold(
@@ -277,119 +271,9 @@ impl Pool {
         events
     }
 
-    /// Prepares cells in the slots that have none, and takes away what is not asked for any more.
-    pub(super) fn fill(&mut self, slots: &mut [Slot], blueprints: &[Blueprint], host: &Host) {
-        let waiting = slots.iter().filter_map(|slot| slot.standby.as_ref());
-        let mut used = self.used() + waiting.map(Standby::needs).sum::<u64>();
-        let Some(libraries) = &self.libraries else {
-            return;
-        };
-        for at in 0..slots.len() {
-            let Some(slot) = slots.get(at).filter(|slot| slot.is_idle()) else {
-                continue;
-            };
-            let kept = slot.standby.as_ref().map(|standby| standby.blueprint);
-            let spare = self.is_spare(slot, slots, blueprints, used);
-            let Some(number) = kept.or_else(|| self.choice(slot, slots, blueprints, used)) else {
-                continue;
-            };
-            let Some(blueprint) = blueprints.get(usize::from(number)) else {
-                continue;
-            };
-            let (count, most) = (count(slots, number), self.most(number, blueprint));
-            let Some(slot) = slots.get_mut(at) else {
-                continue;
-            };
-            if kept.is_some() {
-                if count > usize::from(most) || used > self.budget || spare {
-                    used -= slot.standby.as_ref().map_or(0, Standby::needs);
-                    slot.discard();
-                    slot.resting = clock::now() + nanos(PAUSE);
-                }
-            } else if count < usize::from(most)
-                && let Some(offer) = self
-                    .templates
-                    .iter()
-                    .find(|one| one.number() == number)
-                    .and_then(|template| template.offer(blueprint, libraries))
-                && used + offer.needs <= self.budget
-            {
-                match slot.prepare(&offer, host) {
-                    Ok(()) => used += offer.needs,
-                    Err(_) => slot.resting = clock::now() + nanos(PAUSE),
-                }
-            }
-        }
-    }
-
-    /// What to prepare in this slot. One that was used just now: what it had. Otherwise a kind of which none waits, what
-    /// the slot had last before others; or, if there is one of each, any of which there are too few.
-    fn choice(
-        &self,
-        slot: &Slot,
-        slots: &[Slot],
-        blueprints: &[Blueprint],
-        used: u64,
-    ) -> Option<u16> {
-        let short = self.short(slots, blueprints, used);
-        let last = slot.last.filter(|last| short.contains(last));
-        if last.is_some() && is_within(slot.used, CALM) {
-            return last;
-        }
-        let none = |number: &u16| count(slots, *number) == 0;
-        let lacking = last
-            .filter(none)
-            .or_else(|| short.iter().copied().find(none));
-        lacking.or(last).or(short.first().copied())
-    }
-
-    /// Kinds of which fewer wait than may and than there is memory for, beside these bytes.
-    fn short(&self, slots: &[Slot], blueprints: &[Blueprint], used: u64) -> Vec<u16> {
-        let Some(libraries) = self.libraries.as_ref() else {
-            return Vec::new();
-        };
-        let is_short = |source: &&Source| {
-            let blueprint = blueprints.get(usize::from(source.number()));
-            blueprint.is_some_and(|blueprint| {
-                let offer = source.offer(blueprint, libraries);
-                offer.is_some_and(|offer| used + offer.needs <= self.budget)
-                    && count(slots, source.number())
-                        < usize::from(self.most(source.number(), blueprint))
-            })
-        };
-        let short = self.templates.iter().filter(is_short);
-        short.map(Source::number).collect()
-    }
-
-    /// Whether the slot's waiting cell has a twin while none of another kind waits.
-    fn is_spare(&self, slot: &Slot, slots: &[Slot], blueprints: &[Blueprint], used: u64) -> bool {
-        let Some(standby) = slot
-            .standby
-            .as_ref()
-            .filter(|_| !is_within(slot.used, CALM))
-        else {
-            return false;
-        };
-        let lacks = |number: &u16| count(slots, *number) == 0;
-        let without = used.saturating_sub(standby.needs());
-        count(slots, standby.blueprint) > 1
-            && self.short(slots, blueprints, without).iter().any(lacks)
-    }
-
     /// Bytes that templates use.
-    fn used(&mut self) -> u64 {
+    pub(super) fn used(&mut self) -> u64 {
         self.templates.iter_mut().map(Source::memory).sum()
-    }
-
-    /// How many of this kind may wait now.
-    fn most(&self, number: u16, blueprint: &Blueprint) -> u16 {
-        let template = self.templates.iter().find(|one| one.number() == number);
-        let recent = template
-            .is_some_and(|one| one.wanted() > 0 && is_within(one.wanted(), self.idle.fades_after));
-        blueprint
-            .warm
-            .as_ref()
-            .map_or(0, |warm| if recent { warm.max } else { warm.min })
     }
 }
 
@@ -446,36 +330,13 @@ fn find<'a, 'b>(
     Some((templates.find(|one| one.number() == number)?, warm))
 }
 
-fn count(slots: &[Slot], number: u16) -> usize {
+pub(super) fn count(slots: &[Slot], number: u16) -> usize {
     let standby = slots.iter().filter_map(|slot| slot.standby.as_ref());
     standby.filter(|one| one.blueprint == number).count()
 }
 
-fn is_within(since: u64, time: Duration) -> bool {
+pub(super) fn is_within(since: u64, time: Duration) -> bool {
     clock::now().saturating_sub(since) <= nanos(time)
-}
-
-fn libraries(bytes: WarmLibraries) -> Result<Libraries, Errno> {
-    Ok(Libraries {
-        fork: library(bytes.fork)?,
-        ahead: library(bytes.ahead)?,
-    })
-}
-
-/// A sealed copy of the library, for the loader.
-fn library(bytes: &'static [u8]) -> Result<OwnedFd, Errno> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let memfd = rustix::fs::memfd_create(c"glovebox-inside", flags | MemfdFlags::EXEC)
-        // MFD_EXEC is known since Linux 6.3.
-        .or_else(|_| rustix::fs::memfd_create(c"glovebox-inside", flags))?;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let written = rustix::io::write(&memfd, rest)?;
-        rest = rest.get(written..).unwrap_or_default();
-    }
-    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
-    rustix::fs::fcntl_add_seals(&memfd, seals)?;
-    Ok(memfd)
 }
 
 fn cold(name: &str, reason: String) -> Event {

@@ -6,6 +6,10 @@ use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
+
+use super::WarmLibraries;
 use super::ahead::{self, Ahead};
 use super::slot::Host;
 use super::standby::Offer;
@@ -25,6 +29,32 @@ const AWAITED_FOR: Duration = Duration::from_millis(500);
 pub(super) struct Libraries {
     pub(super) fork: OwnedFd,
     pub(super) ahead: OwnedFd,
+}
+
+impl Libraries {
+    /// Sealed copies, for the loader.
+    pub(super) fn new(bytes: WarmLibraries) -> Result<Libraries, Errno> {
+        Ok(Libraries {
+            fork: library(bytes.fork)?,
+            ahead: library(bytes.ahead)?,
+        })
+    }
+}
+
+/// A sealed copy of the library, for the loader.
+fn library(bytes: &'static [u8]) -> Result<OwnedFd, Errno> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memfd = rustix::fs::memfd_create(c"glovebox-inside", flags | MemfdFlags::EXEC)
+        // MFD_EXEC is known since Linux 6.3.
+        .or_else(|_| rustix::fs::memfd_create(c"glovebox-inside", flags))?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = rustix::io::write(&memfd, rest)?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&memfd, seals)?;
+    Ok(memfd)
 }
 
 /// Of one blueprint.
