@@ -10,17 +10,13 @@ use glovebox_cell::{Layer, Link};
 use glovebox_schemas::job::JobId;
 use glovebox_schemas::result::JobResult;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 
 pub use self::many::{Many, run_many};
 use crate::Languages;
 use crate::cancel::{Cancellations, Registration};
-use crate::health::Health;
 use crate::launch::{Cells, LaunchError, Slot};
-use crate::message::{Delivery, Parking};
-use crate::pipeline::Pipeline;
-use crate::result::{MemoryStore, Store};
-use crate::valve::Valve;
+use crate::result::MemoryStore;
+use crate::workshop::Workshop;
 
 /// Takes a job's output as it comes: the stream's name and a chunk of it.
 pub type Echo = Arc<dyn Fn(&'static str, &[u8]) + Send + Sync>;
@@ -56,14 +52,11 @@ pub fn run_one(
     echo: Echo,
 ) -> Result<(JobResult, Vec<Layer>), EmbeddedError> {
     block_on(async {
-        let cells = Cells::open(link, slots, &[], |_| {}).await?;
-        let layers = cells.layers().to_vec();
         let store = MemoryStore::new(echo);
-        let pipeline = pipeline(cells, languages, &store);
-        let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));
-        cancellable(handled, &pipeline.cancellations).await?;
+        let workshop = Workshop::open(link, languages, slots, Arc::clone(&store) as _).await?;
+        cancellable(workshop.handle(body), || workshop.cancel_all()).await?;
         let result = store.take().ok_or(EmbeddedError::NoResult)?;
-        Ok((result, layers))
+        Ok((result, workshop.layers().to_vec()))
     })
 }
 
@@ -79,32 +72,15 @@ pub fn run_each(
     mut each: impl FnMut(JobResult, bool),
 ) -> Result<(), EmbeddedError> {
     block_on(async {
-        let cells = Cells::open(link, 1, &[], |_| {}).await?;
         let store = MemoryStore::new(Arc::new(|_, _| {}));
-        let pipeline = pipeline(cells, languages, &store);
+        let workshop = Workshop::open(link, languages, 1, Arc::clone(&store) as _).await?;
         for body in bodies {
-            let (before, _) = pipeline.cells.warmth();
-            let handled = Arc::clone(&pipeline).handle(Delivery::embedded(body));
-            cancellable(handled, &pipeline.cancellations).await?;
-            let (after, _) = pipeline.cells.warmth();
+            let (before, _) = workshop.warmth();
+            cancellable(workshop.handle(body), || workshop.cancel_all()).await?;
+            let (after, _) = workshop.warmth();
             each(store.take().ok_or(EmbeddedError::NoResult)?, after > before);
         }
         Ok(())
-    })
-}
-
-fn pipeline(cells: Cells, languages: Languages, store: &MemoryStore) -> Arc<Pipeline> {
-    Arc::new(Pipeline {
-        runner: "embedded".to_owned(),
-        languages,
-        cells,
-        store: Store::Memory(store.clone()),
-        cancellations: Cancellations::default(),
-        health: Health::new(Valve::new()),
-        parking: Parking::new(),
-        callbacks: None,
-        quarantine: Semaphore::new(1),
-        watch: |_| {},
     })
 }
 
@@ -133,13 +109,13 @@ pub(crate) async fn alone<T>(
     let slot = cells.take_slot(&place, &registration).await;
     let slot = slot.map_err(|_| EmbeddedError::NoResult)?;
     let done = work(&cells, &slot, &registration);
-    Ok(cancellable(done, &cancellations).await??)
+    Ok(cancellable(done, || cancellations.cancel_all()).await??)
 }
 
-/// Finishes `future`; SIGINT and SIGTERM cancel what it runs, and it is waited for all the same.
+/// Finishes `future`; SIGINT and SIGTERM `cancel` what it runs, and it is waited for all the same.
 async fn cancellable<T>(
     future: impl Future<Output = T>,
-    cancellations: &Cancellations,
+    cancel: impl FnOnce(),
 ) -> Result<T, EmbeddedError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(EmbeddedError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(EmbeddedError::Runtime)?;
@@ -149,6 +125,6 @@ async fn cancellable<T>(
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    cancellations.cancel_all();
+    cancel();
     Ok(future.await)
 }

@@ -60,7 +60,7 @@ pub fn install(
         stdout: Keep::File(installation.archive, installation.archive_bytes),
         ..Order::program(&plan, run, &[])
     };
-    let tap = Tap::Memory(MemoryStore::new(echo));
+    let tap = Tap::Witness(MemoryStore::new(echo), job.id.clone());
     let ended = block_on(alone(link, &job.id, async |cells, slot, registration| {
         let until = std::future::pending();
         cells

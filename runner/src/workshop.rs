@@ -1,4 +1,4 @@
-//! Many jobs in one process, without any service: the same pipeline, told of what happens instead of writing it down.
+//! Jobs in one process, without any service: the same pipeline, told of what happens instead of writing it down.
 //!
 //! Must never differ from the fleet in what it says of a job, and keeps nothing itself: what a job's result is for, and
 //! for how long, is its caller's.
@@ -59,9 +59,13 @@ impl Workshop {
             quarantine: Semaphore::new(1),
             watch: |_| {},
         });
-        let alive = Arc::clone(&pipeline);
-        tokio::spawn(async move { alive.cells.stay_alive().await });
         Ok(Workshop { pipeline })
+    }
+
+    /// Tells the warden, for as long as this is polled, that somebody is here: once it has heard that, it ends the cells
+    /// of a process that is frozen.
+    pub async fn stay_alive(&self) {
+        self.pipeline.cells.stay_alive().await;
     }
 
     /// The isolation that is in force.
@@ -72,8 +76,18 @@ impl Workshop {
 
     /// Runs a job to its end, once a slot is free. What becomes of it, the witness is told.
     pub async fn run(&self, job: &Job) {
-        let delivery = Delivery::embedded(job.to_wire_json());
+        self.handle(job.to_wire_json()).await;
+    }
+
+    /// The same for what may be a job's document.
+    pub(crate) async fn handle(&self, body: Vec<u8>) {
+        let delivery = Delivery::embedded(body);
         Arc::clone(&self.pipeline).handle(delivery).await;
+    }
+
+    /// How many jobs came from a template, and how many could have and did not.
+    pub(crate) fn warmth(&self) -> (u64, u64) {
+        self.pipeline.cells.warmth()
     }
 
     /// Cancels a job that waits for a slot or runs; false if it is not here.

@@ -15,12 +15,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
-use super::{EmbeddedError, block_on, pipeline};
+use super::{EmbeddedError, block_on};
 use crate::Languages;
-use crate::launch::Cells;
-use crate::message::Delivery;
-use crate::pipeline::Pipeline;
 use crate::result::MemoryStore;
+use crate::workshop::Workshop;
 
 /// How many jobs are here for each slot: those that wait for one, and those that have ended before one above them.
 const PER_SLOT: usize = 8;
@@ -55,10 +53,9 @@ pub fn run_many<M: Many>(
     many: &mut M,
 ) -> Result<bool, EmbeddedError> {
     block_on(async {
-        let cells = Cells::open(link, slots, &[], |_| {}).await?;
-        many.layers(cells.layers());
         let store = MemoryStore::new(Arc::new(|_, _| {}));
-        let pipeline = pipeline(cells, languages, &store);
+        let workshop = Workshop::open(link, languages, slots, Arc::clone(&store) as _).await?;
+        many.layers(workshop.layers());
         let mut terminate = signal(SignalKind::terminate()).map_err(EmbeddedError::Runtime)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(EmbeddedError::Runtime)?;
         let most = usize::from(slots) * PER_SLOT;
@@ -70,7 +67,7 @@ pub fn run_many<M: Many>(
                 item = items.recv(), if is_open && running.len() < most => match item {
                     Some(item) => {
                         let job = many.job(&item);
-                        running.push_back(run(&pipeline, &store, item, job));
+                        running.push_back(run(&workshop, &store, item, job));
                     }
                     None => is_open = false,
                 },
@@ -85,7 +82,7 @@ pub fn run_many<M: Many>(
         let mut is_whole = true;
         loop {
             // Again and again: one that was not polled yet is not registered yet.
-            pipeline.cancellations.cancel_all();
+            workshop.cancel_all();
             let Ok(next) = timeout(CANCEL_EVERY, running.next()).await else {
                 continue;
             };
@@ -103,7 +100,7 @@ pub fn run_many<M: Many>(
 }
 
 async fn run<T>(
-    pipeline: &Arc<Pipeline>,
+    workshop: &Workshop,
     store: &MemoryStore,
     item: T,
     job: Option<(JobId, Vec<u8>)>,
@@ -111,7 +108,7 @@ async fn run<T>(
     let Some((id, body)) = job else {
         return (item, Ok(None));
     };
-    Arc::clone(pipeline).handle(Delivery::embedded(body)).await;
+    workshop.handle(body).await;
     let result = store.take_of(&id).ok_or(EmbeddedError::NoResult);
     (item, result.map(Some))
 }

@@ -7,30 +7,20 @@ use glovebox_schemas::job::JobId;
 use glovebox_schemas::result::JobResult;
 
 use crate::embedded::Echo;
+use crate::workshop::Witness;
 
 /// Keeps results until they are taken.
-#[derive(Clone)]
 pub(crate) struct MemoryStore {
-    results: Arc<Mutex<HashMap<JobId, JobResult>>>,
+    results: Mutex<HashMap<JobId, JobResult>>,
     echo: Echo,
 }
 
 impl MemoryStore {
-    pub(crate) fn new(echo: Echo) -> MemoryStore {
-        MemoryStore {
-            results: Arc::default(),
+    pub(crate) fn new(echo: Echo) -> Arc<MemoryStore> {
+        Arc::new(MemoryStore {
+            results: Mutex::default(),
             echo,
-        }
-    }
-
-    pub(super) fn put(&self, result: &JobResult) {
-        let mut kept = self.kept();
-        kept.entry(result.id.clone())
-            .or_insert_with(|| result.clone());
-    }
-
-    pub(super) fn echo(&self, stream: &'static str, chunk: &[u8]) {
-        (self.echo)(stream, chunk);
+        })
     }
 
     /// The result of a process that has run one job, once.
@@ -47,5 +37,17 @@ impl MemoryStore {
 
     fn kept(&self) -> MutexGuard<'_, HashMap<JobId, JobResult>> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Witness for MemoryStore {
+    fn begun(&self, _: &JobId) {}
+
+    fn output(&self, _: &JobId, stream: &'static str, chunk: &[u8]) {
+        (self.echo)(stream, chunk);
+    }
+
+    fn done(&self, result: JobResult) {
+        self.kept().entry(result.id.clone()).or_insert(result);
     }
 }

@@ -28,9 +28,7 @@ use crate::workshop::Witness;
 pub(crate) enum Store {
     /// To Redis, keyed by job id, through a spool for the time that it is away.
     Redis(RedisStore, Spool),
-    /// To whoever started the one job of this process.
-    Memory(MemoryStore),
-    /// To whoever runs many in this process.
+    /// To whoever runs jobs in this process.
     Witness(Arc<dyn Witness>),
 }
 
@@ -143,7 +141,6 @@ impl Store {
         let asked = Asked::of(job, delivery);
         match self {
             Store::Redis(store, _) => store.begin(&Asked { suspect, ..asked }).await,
-            Store::Memory(_) => Before::Begun(Begun::default()),
             Store::Witness(witness) => {
                 witness.begun(&job.id);
                 Before::Begun(Begun::default())
@@ -162,7 +159,7 @@ impl Store {
     pub(crate) async fn gone(&self) {
         match self {
             Store::Redis(store, _) => store.gone().await,
-            Store::Memory(_) | Store::Witness(_) => std::future::pending().await,
+            Store::Witness(_) => std::future::pending().await,
         }
     }
 
@@ -197,17 +194,13 @@ impl Store {
         }
     }
 
-    /// Makes the result durable, and counts what it used for its tenant. Returns only when it is, or never will be. `held` is how many bytes besides the
-    /// result are held until then.
+    /// Makes the result durable, and counts what it used for its tenant. Returns only when it is, or never will be.
+    /// `held` is how many bytes besides the result are held until then.
     pub(crate) async fn put(&self, result: &JobResult, tenant: &str, held: u64) -> Fate {
         match self {
             Store::Redis(store, spool) => {
                 let letter = Letter::new(result, tenant, store.instance());
                 spool.put(letter, held).await
-            }
-            Store::Memory(store) => {
-                store.put(result);
-                Fate::Stored
             }
             Store::Witness(witness) => {
                 witness.done(result.clone());
@@ -220,7 +213,7 @@ impl Store {
     pub(crate) async fn owed(&self, id: &JobId, tenant: &str) -> Owed {
         match self {
             Store::Redis(store, _) => store.owed(id, tenant).await,
-            Store::Memory(_) | Store::Witness(_) => Owed::Nothing,
+            Store::Witness(_) => Owed::Nothing,
         }
     }
 
@@ -235,7 +228,6 @@ impl Store {
     pub(crate) fn tap(&self, job: &Job) -> Option<Tap> {
         let tap = match self {
             Store::Redis(store, _) => Tap::Redis(store.clone(), job.id.clone()),
-            Store::Memory(store) => Tap::Memory(store.clone()),
             Store::Witness(witness) => Tap::Witness(Arc::clone(witness), job.id.clone()),
         };
         job.stream.then_some(tap)
@@ -246,7 +238,6 @@ impl Store {
 #[derive(Clone)]
 pub(crate) enum Tap {
     Redis(RedisStore, JobId),
-    Memory(MemoryStore),
     Witness(Arc<dyn Witness>, JobId),
 }
 
@@ -268,7 +259,6 @@ impl StreamTap {
     pub(crate) async fn send(&self, chunk: &[u8]) {
         match &self.tap {
             Tap::Redis(store, id) => store.stream(id, self.stream, chunk).await,
-            Tap::Memory(store) => store.echo(self.stream, chunk),
             Tap::Witness(witness, id) => witness.output(id, self.stream, chunk),
         }
     }

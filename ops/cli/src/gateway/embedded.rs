@@ -59,6 +59,8 @@ fn work(link: Link, languages: Languages, slots: u16, prepared: Prepared) -> Res
             HOST
         })?;
         isolation::note_weaknesses(workshop.layers());
+        let alive = workshop.clone();
+        tokio::spawn(async move { alive.stay_alive().await });
         let embedded = Embedded {
             workshop: workshop.clone(),
             table,
